@@ -1,0 +1,91 @@
+//! How a call to Vipps MobilePay is made: authentication, attempts, retries, verdicts.
+//!
+//! This crate knows HTTP and the conventions that all Vipps APIs share, and no API. An API
+//! crate beside it is a complete client:
+//!
+//! ```no_run
+//! use vipps_core::{Auth, Call, KeyRule, Operation, Transport};
+//! use vipps_core::types::{Credentials, Environment};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = Transport::builder(Environment::Test, Credentials::from_env()?).build()?;
+//! // let epayment = vipps_epayment::Client::with_transport(&transport);
+//! // let payment = transport
+//! //     .run(Call::new(&operations::GET_PAYMENT), || epayment.get_payment().reference("acme-1042").send())
+//! //     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! One call is 1 to n attempts; all share one idempotency key and one body. The only loop
+//! is in `call.rs`. Nothing here pools work, queues or polls.
+
+mod backoff;
+mod budget;
+mod call;
+mod clock;
+mod error;
+mod observe;
+mod operation;
+mod outcome;
+mod problem;
+mod response;
+mod retry;
+mod system;
+mod token;
+mod transport;
+
+pub use call::Call;
+pub use clock::{Clock, SystemClock, Timer};
+pub use error::{
+    Authentication, ConfigError, Error, Indeterminate, InvalidRequest, NoAnswer, NotSent, Refused, Report, TokenError,
+    Unreadable,
+};
+pub use observe::{Event, Observer};
+pub use operation::{Auth, KeyCheck, KeyRule, Operation};
+pub use problem::{Problem, ProblemField, ProblemShape};
+pub use response::Response;
+pub use retry::RetryPolicy;
+pub use system::System;
+pub use transport::{RandomBelow, Transport, TransportBuilder};
+
+/// The vocabulary of all Vipps crates, from `vipps-types`.
+pub use vipps_types as types;
+
+/// Ties a generated client to the [`Transport`]: its constructor and the two hooks.
+///
+/// The argument is the crate's or module's own path; `generated` and `operations` are
+/// looked up below it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! connect {
+    ($($root:tt)+) => {
+        impl $($root)+::generated::Client {
+            /// A client whose every request is completed, authenticated and checked by `transport`.
+            #[must_use]
+            pub fn with_transport(transport: &$crate::Transport) -> Self {
+                Self::new_with_client(transport.base_url(), transport.http_client().clone(), transport.clone())
+            }
+        }
+
+        impl ::progenitor_client::ClientHooks<$crate::Transport> for $($root)+::generated::Client {
+            async fn pre<E>(
+                &self,
+                request: &mut ::reqwest::Request,
+                info: &::progenitor_client::OperationInfo,
+            ) -> ::std::result::Result<(), ::progenitor_client::Error<E>> {
+                use ::progenitor_client::ClientInfo as _;
+                self.inner().decorate(request, $($root)+::operations::named(info.operation_id)).await
+            }
+
+            async fn post<E>(
+                &self,
+                result: &::reqwest::Result<::reqwest::Response>,
+                _: &::progenitor_client::OperationInfo,
+            ) -> ::std::result::Result<(), ::progenitor_client::Error<E>> {
+                use ::progenitor_client::ClientInfo as _;
+                self.inner().note(result);
+                Ok(())
+            }
+        }
+    };
+}

@@ -1,0 +1,178 @@
+//! What the attempts of a call together prove about its effect. Pure.
+
+use crate::problem::Problem;
+
+/// What one attempt proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Nothing reached Vipps.
+    NotSent,
+    /// Sent, perhaps, and no answer came: a timeout, a reset, an answer cut off.
+    Lost,
+    /// An answer that leaves the effect open: 408, 5xx, or the first request is still running.
+    Doubtful,
+    /// An answer from before the operation: 401, 423, 429, a gateway's 4xx, come back later.
+    Turned,
+    /// The API itself said no to this operation under this key.
+    Refused,
+    /// A 2xx that could not be read.
+    Unreadable,
+}
+
+/// Whether the same attempt could end differently a little later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// Yes, with the same key.
+    Transient,
+    /// Yes, with a new access token.
+    NewToken,
+    /// No.
+    Final,
+}
+
+/// What a failed call can claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No attempt reached Vipps.
+    NotSent,
+    /// A read that got no answer.
+    NoAnswer,
+    /// The last answer was no, and no attempt can have taken effect.
+    Refused,
+    /// It may have taken effect.
+    Indeterminate,
+    /// It has taken effect, and the answer could not be read.
+    Unreadable,
+}
+
+/// ePayment codes that say to come back with the same key: another operation holds the
+/// payment, the customer is paying right now, the capture failed for the moment.
+const COME_BACK: [&str; 3] = ["6160", "6250", "6280"];
+
+/// Classifies an error answer by status and code, never by text.
+pub(crate) fn of_answer(status: u16, problem: &Problem) -> (Evidence, Prospect) {
+    let code = problem.code().unwrap_or_default();
+    let running = status == 409 && code.ends_with("in-progress");
+    match status {
+        401 => (Evidence::Turned, Prospect::NewToken),
+        408 | 500 | 502 | 503 | 504 => (Evidence::Doubtful, Prospect::Transient),
+        423 | 429 => (Evidence::Turned, Prospect::Transient),
+        _ if status >= 500 => (Evidence::Doubtful, Prospect::Final),
+        _ if running => (Evidence::Doubtful, Prospect::Transient),
+        _ if status >= 400 && COME_BACK.contains(&code) => (Evidence::Turned, Prospect::Transient),
+        400..=499 if problem.is_of_the_api() => (Evidence::Refused, Prospect::Final),
+        // A gateway, a proxy, a redirect: the operation was not reached.
+        _ => (Evidence::Turned, Prospect::Final),
+    }
+}
+
+/// Joins the evidence of all attempts of a failed call, in order.
+///
+/// Once one attempt of a write may have reached Vipps, only the API's own answer under the
+/// same key settles what became of it.
+pub(crate) fn verdict(attempts: &[Evidence], is_read: bool) -> Verdict {
+    if attempts.contains(&Evidence::Unreadable) {
+        return Verdict::Unreadable;
+    }
+    if is_read {
+        return match attempts.last() {
+            Some(Evidence::Lost) => Verdict::NoAnswer,
+            None | Some(Evidence::NotSent) if attempts.contains(&Evidence::Lost) => Verdict::NoAnswer,
+            None | Some(Evidence::NotSent) if attempts.iter().all(|evidence| *evidence == Evidence::NotSent) => {
+                Verdict::NotSent
+            }
+            _ => Verdict::Refused,
+        };
+    }
+    let mut open = false;
+    let mut answered = false;
+    for evidence in attempts {
+        match evidence {
+            Evidence::Lost | Evidence::Doubtful => open = true,
+            Evidence::Refused => (open, answered) = (false, true),
+            Evidence::Turned => answered = true,
+            Evidence::NotSent | Evidence::Unreadable => {}
+        }
+    }
+    match (open, answered) {
+        (true, _) => Verdict::Indeterminate,
+        (false, true) => Verdict::Refused,
+        (false, false) => Verdict::NotSent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Evidence::{Doubtful, Lost, NotSent, Refused, Turned, Unreadable};
+    use super::*;
+    use bytes::Bytes;
+
+    fn answer(status: u16, body: &'static str) -> (Evidence, Prospect) {
+        of_answer(status, &Problem::read(Bytes::from_static(body.as_bytes())))
+    }
+
+    #[test]
+    fn status_and_code_decide_together() {
+        let coded = |code: &str| -> &'static str {
+            Box::leak(
+                format!(r#"{{"title":"t","extraDetails":[{{"name":"ErrorCode","reason":"{code}"}}]}}"#)
+                    .into_boxed_str(),
+            )
+        };
+        let problem = r#"{"title":"t","traceId":"x"}"#;
+        let gateway = r#"{"statusCode":403,"message":"m"}"#;
+        let running = r##"{"title":"t","type":"https://x.example#idempotency-in-progress"}"##;
+        let cases = [
+            (400, problem, (Refused, Prospect::Final)),
+            (400, coded("6280"), (Turned, Prospect::Transient)),
+            (400, coded("6080"), (Refused, Prospect::Final)),
+            (400, "<html>", (Turned, Prospect::Final)),
+            (401, problem, (Turned, Prospect::NewToken)),
+            (403, problem, (Refused, Prospect::Final)),
+            (403, gateway, (Turned, Prospect::Final)),
+            (404, "", (Turned, Prospect::Final)),
+            (408, "", (Doubtful, Prospect::Transient)),
+            (409, coded("4150"), (Refused, Prospect::Final)),
+            (409, coded("6250"), (Turned, Prospect::Transient)),
+            (409, running, (Doubtful, Prospect::Transient)),
+            (423, coded("6160"), (Turned, Prospect::Transient)),
+            (429, "", (Turned, Prospect::Transient)),
+            (500, problem, (Doubtful, Prospect::Transient)),
+            (501, "", (Doubtful, Prospect::Final)),
+            (503, "<html>", (Doubtful, Prospect::Transient)),
+            (307, "", (Turned, Prospect::Final)),
+        ];
+        for (status, body, wanted) in cases {
+            assert_eq!(answer(status, body), wanted, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_of_every_single_attempt() {
+        let cases = [
+            (NotSent, Verdict::NotSent),
+            (Lost, Verdict::Indeterminate),
+            (Doubtful, Verdict::Indeterminate),
+            (Turned, Verdict::Refused),
+            (Refused, Verdict::Refused),
+            (Unreadable, Verdict::Unreadable),
+        ];
+        for (evidence, wanted) in cases {
+            assert_eq!(verdict(&[evidence], false), wanted, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn reads_never_take_effect() {
+        for first in [NotSent, Lost, Doubtful, Turned, Refused] {
+            for last in [NotSent, Lost, Doubtful, Turned, Refused] {
+                let found = verdict(&[first, last], true);
+                assert!(matches!(found, Verdict::NotSent | Verdict::NoAnswer | Verdict::Refused), "{first:?} {last:?}");
+            }
+        }
+        assert_eq!(verdict(&[NotSent, NotSent], true), Verdict::NotSent);
+        assert_eq!(verdict(&[NotSent, Lost], true), Verdict::NoAnswer);
+        assert_eq!(verdict(&[Lost, NotSent], true), Verdict::NoAnswer);
+        assert_eq!(verdict(&[Lost, Doubtful], true), Verdict::Refused);
+    }
+}

@@ -1,0 +1,354 @@
+//! Every error body of every API, read leniently. Reading never fails.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+/// What an error answer says, in whatever shape it came.
+///
+/// Branch on the status together with [`Problem::code`]; titles are reworded without
+/// notice. Debug shows neither the body nor its details, which may repeat what was sent.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Problem {
+    shape: ProblemShape,
+    title: Option<String>,
+    detail: Option<String>,
+    code: Option<String>,
+    support_id: Option<String>,
+    fields: Vec<ProblemField>,
+    raw: Bytes,
+}
+
+/// Who wrote an error body, by its shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProblemShape {
+    /// Problem details (RFC 9457): ePayment, Recurring v3, Webhooks.
+    ProblemDetails,
+    /// A list of errors: Recurring v2 and PSP.
+    ErrorList,
+    /// `errorCode` and `title`: Checkout.
+    Checkout,
+    /// The gateway in front of the APIs: the request did not get further.
+    Gateway,
+    /// Empty, HTML, text, or JSON of no known shape.
+    #[default]
+    Unknown,
+}
+
+/// One field that was found wrong.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProblemField {
+    name: String,
+    reason: String,
+}
+
+impl ProblemField {
+    /// The field, as Vipps names it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is wrong with it, in Vipps' words; may repeat the value.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Debug for ProblemField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProblemField").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Problem {
+    /// Reads an error body.
+    #[must_use]
+    pub fn read(raw: Bytes) -> Self {
+        let mut problem = match serde_json::from_slice::<Value>(&raw) {
+            Ok(Value::Object(members)) => of_object(&Value::Object(members)),
+            Ok(Value::Array(errors)) if errors.iter().any(Value::is_object) => of_list(&errors),
+            _ => Self::default(),
+        };
+        problem.raw = raw;
+        problem
+    }
+
+    /// The shape it came in.
+    #[must_use]
+    pub fn shape(&self) -> ProblemShape {
+        self.shape
+    }
+
+    /// A short title in English, where there is one.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// A longer text, where there is one; may repeat what was sent.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The error code: `6080` (ePayment), `idempotency-conflict` (Recurring), `44` (PSP), ...
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The id that Vipps' support asks for: `traceId`, `contextId` or `instance`.
+    #[must_use]
+    pub fn support_id(&self) -> Option<&str> {
+        self.support_id.as_deref()
+    }
+
+    /// The fields that were found wrong.
+    #[must_use]
+    pub fn fields(&self) -> &[ProblemField] {
+        &self.fields
+    }
+
+    /// The body, byte for byte.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// True when the API itself answered, so that the answer is about this operation.
+    pub(crate) fn is_of_the_api(&self) -> bool {
+        matches!(self.shape, ProblemShape::ProblemDetails | ProblemShape::ErrorList | ProblemShape::Checkout)
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problem")
+            .field("shape", &self.shape)
+            .field("code", &self.code)
+            .field("support_id", &self.support_id)
+            .field("fields", &self.fields)
+            .field("bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Title and code, printable: what looks like a phone number or an address is left out.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = self.title.as_deref().map(printable).unwrap_or_default();
+        match (title.as_str(), self.code.as_deref()) {
+            ("", None) => f.write_str("no reason given"),
+            ("", Some(code)) => write!(f, "code {}", printable(code)),
+            (title, None) => f.write_str(title),
+            (title, Some(code)) => write!(f, "{title} (code {})", printable(code)),
+        }?;
+        match self.support_id.as_deref() {
+            Some(id) => {
+                write!(f, " (support id {})", id.chars().filter(char::is_ascii_graphic).take(80).collect::<String>())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A foreign text, short and without what could be personal or secret: words with an `@`,
+/// with six or more digits, or too long to be a word.
+fn printable(text: &str) -> String {
+    let telling =
+        |word: &&str| word.contains('@') || word.bytes().filter(u8::is_ascii_digit).count() >= 6 || word.len() > 40;
+    let words: Vec<&str> = text.split_whitespace().map(|word| if telling(&word) { "…" } else { word }).collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+fn of_object(body: &Value) -> Problem {
+    let text = |name: &str| text_of(&body[name]);
+    let title = text("title");
+    if let Some(code) = text("errorCode") {
+        let by_field = body["errors"].as_object().into_iter().flatten();
+        let fields = by_field.flat_map(|(name, reasons)| match reasons {
+            Value::Array(reasons) => reasons.iter().map(|reason| field(name, reason)).collect(),
+            reason => vec![field(name, reason)],
+        });
+        return Problem {
+            shape: ProblemShape::Checkout,
+            title,
+            detail: text("detail"),
+            code: Some(code),
+            support_id: text("instance").or_else(|| text("traceId")),
+            fields: fields.collect(),
+            raw: Bytes::new(),
+        };
+    }
+    if title.is_some() || body.get("extraDetails").is_some() || text("traceId").is_some() {
+        return of_problem_details(body, title);
+    }
+    of_gateway(body)
+}
+
+fn of_problem_details(body: &Value, title: Option<String>) -> Problem {
+    let details = || body["extraDetails"].as_array().into_iter().flatten();
+    let name = |detail: &Value| text_of(&detail["name"]).or_else(|| text_of(&detail["field"])).unwrap_or_default();
+    let reason =
+        |detail: &Value| if detail["reason"].is_null() { detail["text"].clone() } else { detail["reason"].clone() };
+    let coded = details().find(|detail| name(detail) == "ErrorCode").and_then(|detail| text_of(&reason(detail)));
+    // Recurring names the problem in the fragment of its type.
+    let fragment = || Some(body["type"].as_str()?.split_once('#')?.1.to_owned()).filter(|code| !code.is_empty());
+    Problem {
+        shape: ProblemShape::ProblemDetails,
+        title,
+        detail: text_of(&body["detail"]),
+        code: coded.or_else(|| text_of(&body["code"])).or_else(fragment),
+        support_id: ["traceId", "contextId", "instance"].iter().find_map(|name| text_of(&body[*name])),
+        fields: details()
+            .filter(|detail| name(detail) != "ErrorCode")
+            .map(|detail| field(&name(detail), &reason(detail)))
+            .collect(),
+        raw: Bytes::new(),
+    }
+}
+
+fn of_gateway(body: &Value) -> Problem {
+    let info =
+        ["responseInfo", "ResponseInfo", "errorInfo"].iter().map(|name| &body[*name]).find(|info| info.is_object());
+    let info_text = |names: &[&str]| names.iter().find_map(|name| text_of(&info?[*name]));
+    let message = text_of(&body["message"])
+        .or_else(|| text_of(&body["result"]["message"]))
+        .or_else(|| info_text(&["responseMessage", "errorMessage"]))
+        .or_else(|| text_of(&body["detail"]))
+        .or_else(|| text_of(&body["error"]));
+    if message.is_none() {
+        return Problem::default();
+    }
+    Problem {
+        shape: ProblemShape::Gateway,
+        detail: text_of(&body["error_description"]).or_else(|| text_of(&body["result"]["message"])),
+        code: text_of(&body["error"]).or_else(|| text_of(&body["code"])).or_else(|| info_text(&["errorCode"])),
+        support_id: ["trace_id", "traceId", "contextId", "correlation_id"]
+            .iter()
+            .find_map(|name| text_of(&body[*name])),
+        title: message,
+        fields: Vec::new(),
+        raw: Bytes::new(),
+    }
+}
+
+fn of_list(errors: &[Value]) -> Problem {
+    let first = |names: &[&str]| errors.iter().find_map(|error| names.iter().find_map(|name| text_of(&error[*name])));
+    let fields = errors.iter().filter_map(|error| {
+        let reason = if error["message"].is_null() { &error["errorMessage"] } else { &error["message"] };
+        Some(field(&text_of(&error["field"])?, reason))
+    });
+    Problem {
+        shape: ProblemShape::ErrorList,
+        title: first(&["message", "errorMessage"]),
+        detail: None,
+        code: first(&["code", "errorCode"]),
+        support_id: first(&["contextId"]),
+        fields: fields.collect(),
+        raw: Bytes::new(),
+    }
+}
+
+fn field(name: &str, reason: &Value) -> ProblemField {
+    ProblemField { name: name.to_owned(), reason: text_of(reason).unwrap_or_default() }
+}
+
+/// Texts as they are, numbers as they are written; nothing else.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Problem {
+        Problem::read(Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn every_published_shape_gives_code_and_support_id() {
+        use ProblemShape::{Checkout, ErrorList, Gateway, ProblemDetails, Unknown};
+        let cases = [
+            (
+                r#"{"type":"https://httpstatuses.io/400","title":"Cannot capture before reservation","status":400,"traceId":"00-a-b-01","extraDetails":[{"name":"ErrorCode","reason":"6080"}]}"#,
+                (ProblemDetails, Some("6080"), Some("00-a-b-01"), Some("Cannot capture before reservation")),
+            ),
+            (
+                r#"{"type":"https://developer.vippsmobilepay.com/docs/APIs/recurring-api/recurring-api-problems#idempotency-conflict","title":"Conflict","status":"409","contextId":"c-1"}"#,
+                (ProblemDetails, Some("idempotency-conflict"), Some("c-1"), Some("Conflict")),
+            ),
+            (
+                r#"[{"field":"amount","message":"too low","code":"recurring.core.charges.create.invalid_agreement","contextId":"c-2"}]"#,
+                (ErrorList, Some("recurring.core.charges.create.invalid_agreement"), Some("c-2"), Some("too low")),
+            ),
+            (
+                r#"{"errorCode":"Session-00100","title":"Session expired or not known.","status":404,"instance":"urn:uuid:1"}"#,
+                (Checkout, Some("Session-00100"), Some("urn:uuid:1"), Some("Session expired or not known.")),
+            ),
+            (
+                r#"[{"errorCode":44,"errorMessage":"PSP Transaction ID already exists","contextId":"c-3"}]"#,
+                (ErrorList, Some("44"), Some("c-3"), Some("PSP Transaction ID already exists")),
+            ),
+            (
+                r#"{"statusCode":401,"message":"Access denied due to missing subscription key."}"#,
+                (Gateway, None, None, Some("Access denied due to missing subscription key.")),
+            ),
+            (
+                r#"{"responseInfo":{"responseCode":401,"responseMessage":"Unauthorized"},"result":{"message":"no"}}"#,
+                (Gateway, None, None, Some("no")),
+            ),
+            (
+                r#"{"error":"unauthorized_client","error_description":"AADSTS70001: x","trace_id":"t-1"}"#,
+                (Gateway, Some("unauthorized_client"), Some("t-1"), Some("unauthorized_client")),
+            ),
+            ("<html>502</html>", (Unknown, None, None, None)),
+            ("", (Unknown, None, None, None)),
+            ("[1, null]", (Unknown, None, None, None)),
+            (r#"{"extraDetails":null,"title":7}"#, (ProblemDetails, None, None, Some("7"))),
+        ];
+        for (body, (shape, code, support_id, title)) in cases {
+            let problem = read(body);
+            assert_eq!(
+                (problem.shape(), problem.code(), problem.support_id(), problem.title()),
+                (shape, code, support_id, title),
+                "{body}"
+            );
+            assert_eq!(problem.raw(), body.as_bytes());
+        }
+    }
+
+    #[test]
+    fn fields_are_read_in_both_spellings() {
+        let names = |body: &str| {
+            read(body).fields().iter().map(|f| format!("{}: {}", f.name(), f.reason())).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(
+                r#"{"title":"t","extraDetails":[{"name":"amount","reason":"low"},{"name":"ErrorCode","reason":"1"}]}"#
+            ),
+            ["amount: low"]
+        );
+        assert_eq!(names(r#"{"title":"t","extraDetails":[{"field":"due","text":"late"}]}"#), ["due: late"]);
+        assert_eq!(
+            names(r#"{"errorCode":"Validation-00001","errors":{"Transaction.Reference":["required","x"]}}"#),
+            ["Transaction.Reference: required", "Transaction.Reference: x"]
+        );
+    }
+
+    #[test]
+    fn what_looks_personal_is_not_displayed() {
+        let problem = read(r#"{"title":"no user 4712345678 or kari@example.com here","detail":"Kari Nordmann"}"#);
+        assert_eq!(problem.to_string(), "no user … or … here");
+        assert!(!format!("{problem:?}").contains("Kari") && !format!("{problem:?}").contains("4712345678"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Access tokens: fetched on first use, kept for their life, refreshed once however many
+//! tasks wait.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use reqwest::header::HeaderValue;
+
+use crate::error::TokenError;
+
+/// A bearer token as a header value; never printed.
+pub(crate) struct AccessToken {
+    pub(crate) header: HeaderValue,
+    /// On the clock of the client.
+    pub(crate) refresh_at: Duration,
+    pub(crate) expires_at: Duration,
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+type Fetched = Result<Arc<AccessToken>, TokenError>;
+type Flight = Shared<BoxFuture<'static, Fetched>>;
+
+/// The token of one credential set. A failed fetch is never kept.
+#[derive(Debug, Default)]
+pub(crate) struct TokenCache {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Arc<AccessToken>>,
+    flight: Option<Flight>,
+}
+
+impl TokenCache {
+    /// A token that is fresh at `now`; at most one `fetch` is under way at any time, and
+    /// all that wait share its result. A token that is old but not expired serves on when
+    /// its refresh fails.
+    pub(crate) async fn get<F>(self: &Arc<Self>, now: Duration, fetch: F) -> Fetched
+    where
+        F: FnOnce() -> BoxFuture<'static, Fetched>,
+    {
+        let flight = {
+            let mut state = self.lock();
+            if let Some(token) = state.token.as_ref().filter(|token| now < token.refresh_at) {
+                return Ok(token.clone());
+            }
+            match &state.flight {
+                Some(flight) => flight.clone(),
+                None => {
+                    let flight = self.clone().land(fetch()).boxed().shared();
+                    state.flight = Some(flight.clone());
+                    flight
+                }
+            }
+        };
+        // Whoever waits drives the fetch: a caller that gives up takes nobody with it.
+        let fetched = flight.await;
+        match (fetched, self.lock().token.clone()) {
+            (Err(_), Some(old)) if now < old.expires_at => Ok(old),
+            (fetched, _) => fetched,
+        }
+    }
+
+    async fn land(self: Arc<Self>, fetch: BoxFuture<'static, Fetched>) -> Fetched {
+        let fetched = fetch.await;
+        let mut state = self.lock();
+        state.flight = None;
+        if let Ok(token) = &fetched {
+            state.token = Some(token.clone());
+        }
+        fetched
+    }
+
+    /// Forgets a token that a server refused, unless another has taken its place already.
+    pub(crate) fn forget(&self, refused: &Arc<AccessToken>) {
+        let mut state = self.lock();
+        if state.token.as_ref().is_some_and(|token| Arc::ptr_eq(token, refused)) {
+            state.token = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two statements, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How early a token with this life is replaced: the larger of 120 s and 5 % of its life,
+/// or what was set, and never more than half of its life.
+pub(crate) fn slack(life: Duration, set: Option<Duration>) -> Duration {
+    set.unwrap_or_else(|| (life / 20).max(Duration::from_secs(120))).min(life / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::TokenFailure;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn token(life: u64) -> Arc<AccessToken> {
+        let life = Duration::from_secs(life);
+        Arc::new(AccessToken {
+            header: HeaderValue::from_static("Bearer x"),
+            refresh_at: life - slack(life, None),
+            expires_at: life,
+        })
+    }
+
+    fn failure() -> TokenError {
+        let failure = TokenFailure {
+            status: None,
+            problem: None,
+            retry_after: None,
+            what: "failed".into(),
+            transient: true,
+            source: None,
+        };
+        TokenError { inner: Arc::new(failure) }
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_tasks_on_a_cold_cache_make_one_fetch() {
+        let cache = Arc::new(TokenCache::default());
+        let fetches = Arc::new(AtomicU32::new(0));
+        let tasks: Vec<_> = (0..10_000)
+            .map(|_| {
+                let (cache, fetches) = (cache.clone(), fetches.clone());
+                tokio::spawn(async move {
+                    let fetch = || {
+                        fetches.fetch_add(1, Ordering::SeqCst);
+                        async {
+                            tokio::task::yield_now().await;
+                            Ok(token(3600))
+                        }
+                        .boxed()
+                    };
+                    cache.get(Duration::ZERO, fetch).await.is_ok()
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap());
+        }
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_fetch_is_not_kept_and_an_old_token_serves_on() {
+        let cache = Arc::new(TokenCache::default());
+        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        let late = Duration::from_secs(3500);
+        assert!(cache.get(late, || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
+        let expired = Duration::from_secs(3600);
+        assert!(cache.get(expired, || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
+    }
+
+    #[tokio::test]
+    async fn only_the_refused_token_is_forgotten() {
+        let cache = Arc::new(TokenCache::default());
+        let first = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        cache.forget(&first);
+        let second = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        cache.forget(&first);
+        let kept = cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.unwrap();
+        assert!(Arc::ptr_eq(&second, &kept));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_gives_up_does_not_stop_the_fetch() {
+        let cache = Arc::new(TokenCache::default());
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        let fetch = async move {
+            receive.await.ok();
+            Ok(token(3600))
+        };
+        let mut first = Box::pin(cache.get(Duration::ZERO, || fetch.boxed()));
+        assert!((&mut first).now_or_never().is_none());
+        drop(first);
+        send.send(()).unwrap();
+        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_ok());
+    }
+
+    #[test]
+    fn slack_is_two_minutes_or_five_per_cent_and_at_most_half() {
+        let cases = [(3600, None, 180), (86_400, None, 4320), (900, None, 120), (60, None, 30), (3600, Some(10), 10)];
+        for (life, set, wanted) in cases {
+            assert_eq!(slack(Duration::from_secs(life), set.map(Duration::from_secs)).as_secs(), wanted);
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The way to Vipps: what every request carries, and the client that sends it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, select};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use serde::Deserialize;
+use vipps_types::{Credentials, Environment, LooseText, MerchantSerialNumber, Secret};
+
+use crate::budget::Budget;
+use crate::call;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{ConfigError, TokenError, TokenFailure};
+use crate::observe::Observer;
+use crate::operation::{Auth, Operation};
+use crate::problem::Problem;
+use crate::retry::{self, RetryPolicy};
+use crate::system::System;
+use crate::token::{AccessToken, TokenCache, slack};
+
+const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
+const SALES_UNIT: HeaderName = HeaderName::from_static("merchant-serial-number");
+const PSP_ID: HeaderName = HeaderName::from_static("psp-id");
+const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
+const CLIENT_SECRET: HeaderName = HeaderName::from_static("client_secret");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Gives a number below its argument; tests bring their own.
+pub type RandomBelow = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
+
+/// A connection to one environment with one set of credentials: headers, tokens, policy.
+///
+/// Cheap to clone; clones share the connection pool, the access token and the retry budget.
+#[derive(Clone)]
+pub struct Transport {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    http: reqwest::Client,
+    base_url: String,
+    /// Path of the base address, without a slash at its end.
+    base_path: String,
+    credentials: Credentials,
+    /// What every request carries, whatever it asks.
+    headers: HeaderMap,
+    tokens: Arc<TokenCache>,
+    budget: Arc<Budget>,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    random_below: RandomBelow,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// The limits of calls and attempts.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) retry: RetryPolicy,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) deadline: Duration,
+    refresh_slack: Option<Duration>,
+}
+
+impl Transport {
+    /// A builder for `environment`, authenticated by `credentials`.
+    #[must_use]
+    pub fn builder(environment: Environment, credentials: Credentials) -> TransportBuilder {
+        TransportBuilder {
+            environment,
+            credentials,
+            system: System::default(),
+            policy: Policy {
+                retry: RetryPolicy::default(),
+                attempt_timeout: Duration::from_secs(10),
+                deadline: Duration::from_secs(30),
+                refresh_slack: None,
+            },
+            http: None,
+            clock: Arc::new(SystemClock::new()),
+            random_below: Arc::new(|below| fastrand::u64(..below.max(1))),
+            observer: None,
+        }
+    }
+
+    /// The same connection, acting for another sales unit. Needs partner credentials, or
+    /// keys that are valid for it.
+    #[must_use]
+    pub fn with_sales_unit(&self, sales_unit: MerchantSerialNumber) -> Self {
+        let mut inner = (*self.inner).clone();
+        if let Ok(value) = HeaderValue::from_str(sales_unit.as_str()) {
+            inner.headers.insert(SALES_UNIT, value);
+        }
+        inner.credentials = inner.credentials.with_merchant_serial_number(sales_unit);
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The sales unit that calls are made for.
+    #[must_use]
+    pub fn sales_unit(&self) -> &MerchantSerialNumber {
+        self.inner.credentials.merchant_serial_number()
+    }
+
+    /// The address that paths are appended to, without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.inner.base_url
+    }
+
+    /// The clock of this client, for whoever waits on its behalf.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn http_client(&self) -> &reqwest::Client {
+        &self.inner.http
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.inner.budget
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        &self.inner.tokens
+    }
+
+    pub(crate) fn random_below(&self) -> &RandomBelow {
+        &self.inner.random_below
+    }
+
+    pub(crate) fn observer(&self) -> Option<&dyn Observer> {
+        self.inner.observer.as_deref()
+    }
+
+    /// Completes one request: the headers of the transport, authentication, the key of the
+    /// call; refuses a path that left the operation's template.
+    #[doc(hidden)]
+    pub async fn decorate<E>(
+        &self,
+        request: &mut reqwest::Request,
+        operation: Option<&'static Operation>,
+    ) -> Result<(), progenitor_client::Error<E>> {
+        let refuse = |why: &str| progenitor_client::Error::Custom(why.to_owned());
+        let Some(operation) = operation else { return Err(refuse("the operation is not in its crate's table")) };
+        let path = request.url().path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default();
+        if !operation.allows(path) {
+            return Err(refuse("a path parameter is empty or leaves the route: it must not be dots alone"));
+        }
+        if operation.optional_body && request.body().and_then(reqwest::Body::as_bytes) == Some(b"{}") {
+            *request.body_mut() = None;
+            request.headers_mut().remove(CONTENT_TYPE);
+        }
+        let headers = request.headers_mut();
+        headers.remove("api-version");
+        headers.reserve(self.inner.headers.len() + 2);
+        for (name, value) in &self.inner.headers {
+            headers.insert(name, value.clone());
+        }
+        if let Some(key) = call::current_key() {
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        match operation.auth {
+            Auth::Bearer => {
+                let token = match call::current_token() {
+                    Some(token) => token,
+                    // A request outside `run`: its own token, and no loop around it.
+                    None => self.token().await.map_err(|error| refuse(&error.to_string()))?,
+                };
+                request.headers_mut().insert(AUTHORIZATION, token.header.clone());
+            }
+            Auth::KeyHeaders => self.insert_keys(headers),
+        }
+        Ok(())
+    }
+
+    /// Remembers the status of an answer, which a body that cannot be read would lose.
+    #[doc(hidden)]
+    pub fn note(&self, result: &reqwest::Result<reqwest::Response>) {
+        if let Ok(response) = result {
+            call::note_status(response.status().as_u16());
+        }
+    }
+
+    fn insert_keys(&self, headers: &mut HeaderMap) {
+        let credentials = &self.inner.credentials;
+        for (name, text) in [(CLIENT_ID, credentials.client_id()), (CLIENT_SECRET, credentials.client_secret())] {
+            headers.insert(name, secret_value(text));
+        }
+    }
+
+    /// A fresh access token.
+    pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
+        let inner = &self.inner;
+        inner.tokens.get(inner.clock.elapsed(), || self.clone().fetch_token()).await
+    }
+
+    fn fetch_token(self) -> BoxFuture<'static, Result<Arc<AccessToken>, TokenError>> {
+        async move {
+            let limit = self.inner.policy.attempt_timeout;
+            let timer = self.inner.clock.limit(limit);
+            match select(self.request_token().boxed(), timer).await {
+                Either::Left((fetched, _)) => fetched.map(Arc::new),
+                Either::Right(_) => Err(token_error(None, format!("got no answer within {limit:?}"), true, None)),
+            }
+        }
+        .boxed()
+    }
+
+    async fn request_token(&self) -> Result<AccessToken, TokenError> {
+        let inner = &self.inner;
+        let mut headers = inner.headers.clone();
+        headers.remove(PSP_ID);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        self.insert_keys(&mut headers);
+        let started = inner.clock.elapsed();
+        let url = format!("{}/accesstoken/get", inner.base_url);
+        let response = inner.http.post(url).headers(headers).send().await.map_err(|error| {
+            let what = if error.is_connect() { "found no connection" } else { "lost its connection" };
+            token_error(None, what.into(), true, Some(error.without_url()))
+        })?;
+        let status = response.status();
+        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = response.bytes().await.map_err(|error| {
+            token_error(Some(status.as_u16()), "got half an answer".into(), true, Some(error.without_url()))
+        })?;
+        if !status.is_success() {
+            let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+            let failure = TokenFailure {
+                status: Some(status.as_u16()),
+                problem: Some(Problem::read(body)),
+                retry_after: after.and_then(|value| retry::retry_after(&value, inner.clock.wall())),
+                what: String::new(),
+                transient,
+                source: None,
+            };
+            return Err(TokenError { inner: Arc::new(failure) });
+        }
+        let answer: TokenAnswer = serde_json::from_slice(&body)
+            // The parser's text may repeat what it read, so it is not kept.
+            .map_err(|_| token_error(None, "got an answer that holds no token".into(), false, None))?;
+        let life =
+            Duration::from_secs(answer.expires_in.and_then(|text| text.as_str().parse().ok()).unwrap_or_default());
+        let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token.reveal()))
+            .map_err(|_| token_error(None, "got a token that cannot be sent".into(), false, None))?;
+        Ok(AccessToken {
+            header: sensitive(header),
+            refresh_at: started + (life - slack(life, inner.policy.refresh_slack)),
+            expires_at: started + life,
+        })
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("base_url", &self.inner.base_url)
+            .field("sales_unit", self.sales_unit())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is needed of a token answer; the other members differ from host to host.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Secret<String>,
+    #[serde(default)]
+    expires_in: Option<LooseText>,
+}
+
+fn token_error(status: Option<u16>, what: String, transient: bool, source: Option<reqwest::Error>) -> TokenError {
+    let source = source.map(|source| Box::new(source) as crate::error::Source);
+    TokenError { inner: Arc::new(TokenFailure { status, problem: None, retry_after: None, what, transient, source }) }
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+/// A header value that is never printed. Credentials are checked when they are made, so
+/// there is no value that cannot stand in a header.
+fn secret_value(text: &str) -> HeaderValue {
+    sensitive(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("")))
+}
+
+/// Options of a [`Transport`]; all checks happen in [`TransportBuilder::build`].
+#[must_use]
+pub struct TransportBuilder {
+    environment: Environment,
+    credentials: Credentials,
+    system: System,
+    policy: Policy,
+    http: Option<reqwest::Client>,
+    clock: Arc<dyn Clock>,
+    random_below: RandomBelow,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl TransportBuilder {
+    /// Which system is calling. Default: this library's name and version.
+    pub fn system(mut self, system: System) -> Self {
+        self.system = system;
+        self
+    }
+
+    /// How often attempts are repeated. Default: 4 attempts, 100 ms to 5 s between them.
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.policy.retry = retry;
+        self
+    }
+
+    /// How long one attempt may take, its body included. Default: 10 s.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.policy.attempt_timeout = limit;
+        self
+    }
+
+    /// How long a call may take with all its attempts and waits. Default: 30 s.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.policy.deadline = limit;
+        self
+    }
+
+    /// How early before expiry a cached access token is replaced.
+    ///
+    /// Default: the larger of 120 s and 5 % of its life. Tokens live 1 h in the test
+    /// environment and 24 h in production, so a call (30 s) always fits inside the slack.
+    /// More than half of a token's life counts as half.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::SlackTooLong`] from `build` if it is 30 min or more.
+    pub fn refresh_slack(mut self, slack: Duration) -> Self {
+        self.policy.refresh_slack = Some(slack);
+        self
+    }
+
+    /// An HTTP client of your own, for a proxy or certificates. It must follow no redirects
+    /// and retry nothing by itself: a redirect would carry the keys to another host.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http = Some(client);
+        self
+    }
+
+    /// Where time comes from. Default: the clock of the machine.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where the jitter of waits comes from. Default: a fast generator of the thread.
+    pub fn random(mut self, random_below: RandomBelow) -> Self {
+        self.random_below = random_below;
+        self
+    }
+
+    /// Something that watches every call. Default: nothing.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Checks everything and builds; the network is not touched.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: a system name that is too long, a limit of zero, a slack of 30 min
+    /// or more, https without TLS, or an HTTP client that cannot be set up.
+    pub fn build(self) -> Result<Transport, ConfigError> {
+        self.system.check()?;
+        let policy = &self.policy;
+        if policy.retry.max_attempts == 0 {
+            return Err(ConfigError::Zero("max_attempts"));
+        }
+        for (name, limit) in [("attempt_timeout", policy.attempt_timeout), ("deadline", policy.deadline)] {
+            if limit.is_zero() {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        if let Some(slack) = policy.refresh_slack.filter(|slack| *slack >= Duration::from_secs(30 * 60)) {
+            return Err(ConfigError::SlackTooLong(slack));
+        }
+        let base_url = self.environment.base_url().to_owned();
+        let http = match self.http {
+            Some(http) => http,
+            None => http_client(&self.environment)?,
+        };
+        let base_path = reqwest::Url::parse(&base_url).map(|url| url.path().trim_end_matches('/').to_owned());
+        let credentials = self.credentials;
+        let mut headers = HeaderMap::new();
+        headers.insert(SUBSCRIPTION_KEY, secret_value(credentials.subscription_key()));
+        if let Ok(value) = HeaderValue::from_str(credentials.merchant_serial_number().as_str()) {
+            headers.insert(SALES_UNIT, value);
+        }
+        if let Some(psp_id) = credentials.psp_id() {
+            headers.insert(PSP_ID, secret_value(psp_id));
+        }
+        for (name, value) in self.system.headers() {
+            let value = HeaderValue::from_str(value).map_err(|_| ConfigError::System { header: name })?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let inner = Inner {
+            http,
+            base_url,
+            base_path: base_path.unwrap_or_default(),
+            credentials,
+            headers,
+            tokens: Arc::default(),
+            budget: Arc::new(Budget::full()),
+            policy: self.policy,
+            clock: self.clock,
+            random_below: self.random_below,
+            observer: self.observer,
+        };
+        Ok(Transport { inner: Arc::new(inner) })
+    }
+}
+
+fn http_client(environment: &Environment) -> Result<reqwest::Client, ConfigError> {
+    if cfg!(not(feature = "rustls")) && environment.base_url().starts_with("https:") {
+        return Err(ConfigError::NoTls(environment.base_url().to_owned()));
+    }
+    let mut builder = reqwest::Client::builder()
+        // A redirect to another host would carry our keys along.
+        .redirect(reqwest::redirect::Policy::none())
+        // The loop in `call.rs` is the only one.
+        .retry(reqwest::retry::never())
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+    if environment.is_loopback() {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| ConfigError::HttpClient(Box::new(error)))
+}

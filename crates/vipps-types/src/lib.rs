@@ -1,0 +1,44 @@
+//! The words that all Vipps MobilePay crates share.
+//!
+//! ```
+//! use vipps_types::{Amount, Currency};
+//!
+//! let price: Amount = "499.00 NOK".parse()?;
+//! assert_eq!(price, Amount::nok_minor(49_900));
+//! assert_eq!(price.currency(), &Currency::Nok);
+//! # Ok::<(), vipps_types::AmountError>(())
+//! ```
+//!
+//! Nothing here sends, waits or retries: no HTTP and no async runtime is in the
+//! dependency tree of this crate.
+
+mod amount;
+mod credentials;
+mod environment;
+mod idempotency;
+mod limits;
+mod loose_text;
+mod opaque_json;
+mod open_enum;
+mod open_union;
+mod personal;
+mod timestamp;
+
+pub use amount::{Amount, AmountError, Currency};
+pub use credentials::{Credentials, CredentialsError, MerchantSerialNumber};
+pub use environment::{Environment, EnvironmentError};
+pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
+pub use limits::{Pattern, Place, Violation};
+pub use loose_text::LooseText;
+pub use opaque_json::OpaqueJson;
+pub use personal::{Personal, Secret};
+pub use timestamp::Timestamp;
+
+#[doc(hidden)]
+pub mod __private {
+    //! What the macros of this crate expand to; not for direct use.
+    #[cfg(feature = "schemars")]
+    pub use schemars;
+    pub use serde;
+    pub use serde_json;
+}

@@ -1,0 +1,54 @@
+//! `ci`: every check, in the order in which failures are cheapest.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The crates a user may depend on alone, with the features that must each build alone.
+const FEATURES: &[(&str, &[&str])] = &[
+    ("vipps-types", &["", "schemars"]),
+    ("vipps-core", &["", "rustls", "schemars"]),
+    ("vipps-access-token", &["", "rustls", "schemars"]),
+    ("vipps-epayment", &["", "rustls", "schemars"]),
+    ("vipps", &["", "epayment", "rustls", "schemars", "epayment,rustls,schemars"]),
+    ("vipps-sandbox", &[""]),
+];
+
+/// Runs every check; the first that fails ends it. The tests themselves are the README's
+/// second command and are not repeated here.
+pub(crate) fn run(workspace: &Path, release: bool) -> Result<bool, String> {
+    step(workspace, &["fmt", "--all", "--check"], &[])?;
+    step(workspace, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])?;
+    for (package, sets) in FEATURES {
+        for features in *sets {
+            let mut arguments = vec!["clippy", "--package", package, "--no-default-features"];
+            if !features.is_empty() {
+                arguments.extend(["--features", features]);
+            }
+            arguments.extend(["--", "--deny", "warnings"]);
+            step(workspace, &arguments, &[])?;
+        }
+    }
+    for arguments in [&["xtask", "generate", "--check"][..], &["xtask", "spec", "lint"]] {
+        step(workspace, arguments, &[])?;
+    }
+    step(workspace, &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    // With every key out of the environment, so that the example starts its own sandbox.
+    step(workspace, &["run", "--package", "vipps", "--example", "take_payment"], &[])?;
+    if release {
+        step(workspace, &["deny", "check"], &[])?;
+        step(workspace, &["semver-checks"], &[])?;
+    }
+    println!("every check passed");
+    Ok(true)
+}
+
+fn step(workspace: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    println!("\n$ cargo {}", arguments.join(" "));
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(workspace)
+        .status()
+        .map_err(|error| format!("cargo cannot be run: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
+}

@@ -1,0 +1,136 @@
+//! Reads a document from disk: YAML 1.2 (JSON is a subset), OpenAPI 3.0.x, whole.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::document::{Document, Outcome, Trouble};
+
+/// Loads the file at `path`, to be called `name` in errors.
+pub(crate) fn load(path: &Path, name: &str) -> Outcome<Document> {
+    let trouble = |what: String| Trouble { document: name.to_owned(), place: String::new(), what };
+    let text = std::fs::read_to_string(path).map_err(|error| trouble(format!("cannot be read: {error}")))?;
+    parse(&text, name)
+}
+
+/// Parses the text of a document and refuses what the overlay cannot start from.
+pub(crate) fn parse(text: &str, name: &str) -> Outcome<Document> {
+    let trouble = |what: String| Trouble { document: name.to_owned(), place: String::new(), what };
+    // YAML 1.2: only `true` and `false` are booleans, so that `NO` stays Norway.
+    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: false };
+    let root: Value = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| trouble(format!("is not valid YAML: {}", first_line(&error.to_string()))))?;
+    if !root.is_object() {
+        return Err(trouble("is not an OpenAPI document: its root is not a mapping".into()));
+    }
+    match root.get("openapi").and_then(Value::as_str) {
+        Some(version) if version.starts_with("3.0.") => {}
+        Some(version) => {
+            return Err(trouble(format!(
+                "has OpenAPI version {version}; only 3.0.x can be read: convert it to 3.0.3 first"
+            )));
+        }
+        None if root.get("swagger").is_some() => {
+            return Err(trouble("is Swagger 2.0; only OpenAPI 3.0.x can be read: convert it to 3.0.3 first".into()));
+        }
+        None => return Err(trouble("has no `openapi` version; write `openapi: 3.0.3` at its head".into())),
+    }
+    let document = Document::new(name, root);
+    check_references(&document)?;
+    Ok(document)
+}
+
+/// Every local reference must lead somewhere.
+fn check_references(document: &Document) -> Outcome {
+    fn walk(document: &Document, place: &str, value: &Value) -> Outcome {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(target)) = map.get("$ref")
+                    && let Some(pointer) = target.strip_prefix('#')
+                    && document.root.pointer(&decode(pointer)).is_none()
+                {
+                    return Err(document.trouble(
+                        place,
+                        format!("`$ref: {target}` leads nowhere: add the component or correct the reference"),
+                    ));
+                }
+                // Examples may hold anything, also things that look like references.
+                for (key, child) in map.iter().filter(|(key, _)| !matches!(key.as_str(), "example" | "examples")) {
+                    walk(document, &format!("{place}.{key}").trim_start_matches('.').to_owned(), child)?;
+                }
+                Ok(())
+            }
+            Value::Array(list) => list
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, child)| walk(document, &format!("{place}[{index}]"), child)),
+            _ => Ok(()),
+        }
+    }
+    walk(document, "", &document.root)
+}
+
+/// Undoes the percent-encoding that a reference may carry; `~1` is left to the pointer.
+pub(crate) fn decode(pointer: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = pointer.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) => {
+                let hex = std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                match hex {
+                    Some(byte) => {
+                        bytes.push(byte);
+                        rest = after;
+                    }
+                    None => bytes.push(b'%'),
+                }
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(text, "x.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn yaml_words_stay_text_and_merge_keys_apply() {
+        let text = "openapi: 3.0.3\nx: &base { a: 1 }\ny: { <<: *base, b: [NO, on, yes, 012, 2024-01-01] }\n";
+        let root = parse(text, "x.yaml").unwrap().root;
+        assert_eq!(root["y"]["a"], 1);
+        assert_eq!(root["y"]["b"][0], "NO");
+        assert_eq!(root["y"]["b"][1], "on");
+        assert_eq!(root["y"]["b"][2], "yes");
+        assert_eq!(root["y"]["b"][4], "2024-01-01");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_one_clear_error() {
+        assert_eq!(
+            error("openapi: 3.1.0"),
+            "x.yaml: has OpenAPI version 3.1.0; only 3.0.x can be read: convert it to 3.0.3 first"
+        );
+        assert_eq!(
+            error("swagger: '2.0'"),
+            "x.yaml: is Swagger 2.0; only OpenAPI 3.0.x can be read: convert it to 3.0.3 first"
+        );
+        assert!(error("a: [").starts_with("x.yaml: is not valid YAML: "));
+        assert_eq!(error("- a"), "x.yaml: is not an OpenAPI document: its root is not a mapping");
+        assert_eq!(
+            error("openapi: 3.0.3\na: { $ref: '#/components/schemas/Gone' }"),
+            "x.yaml: at a: `$ref: #/components/schemas/Gone` leads nowhere: add the component or correct the reference"
+        );
+    }
+}

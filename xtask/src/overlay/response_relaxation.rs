@@ -1,0 +1,107 @@
+use serde_json::Value;
+
+use super::Step;
+use crate::document::{Document, Outcome, component_of, reach};
+
+pub(super) const STEP: Step = Step {
+    name: "response relaxation",
+    because: "real answers omit what documents require, and a missing field must not lose a payment; only what \
+              an answer is worthless without stays required",
+    remove_when: "never: documents and answers will differ",
+    run,
+};
+
+/// What an answer cannot do without: what it is about, how far it got, how much money.
+const INDISPENSABLE: &[&str] =
+    &["id", "reference", "state", "status", "amount", "aggregate", "agreementId", "chargeId", "access_token"];
+
+fn run(document: &mut Document) -> Outcome {
+    let sent = sent_components(document);
+    let amounts: Vec<String> = document
+        .schemas()
+        .filter(|(_, schema)| super::shared_types::is_amount(schema))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for (name, schema) in document.schemas_mut().iter_mut() {
+        if sent.contains(name) || amounts.contains(name) {
+            continue;
+        }
+        let properties = schema["properties"].clone();
+        let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { continue };
+        required.retain(|member| {
+            let member = member.as_str().unwrap_or_default();
+            let money = member.ends_with("Amount")
+                && component_of(&properties[member])
+                    .is_some_and(|component| amounts.iter().any(|amount| amount == component));
+            INDISPENSABLE.contains(&member) || money
+        });
+        if let (true, Some(keywords)) = (required.is_empty(), schema.as_object_mut()) {
+            keywords.shift_remove("required");
+        }
+    }
+    // A required list that no longer is one reads null as missing too.
+    document.each_schema(|place, schema| {
+        let component = place.strip_prefix("components.schemas.").unwrap_or_default();
+        if component.is_empty() || sent.iter().any(|name| component == name) {
+            return;
+        }
+        let required = schema["required"].clone();
+        for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+            let optional = !required.as_array().is_some_and(|list| list.iter().any(|member| member == name));
+            let collection =
+                property["type"] == "array" || (property["type"] == "object" && property.get("properties").is_none());
+            if optional && collection {
+                property["nullable"] = true.into();
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The components that a request body, or an answer of ours to a callback, can hold.
+pub(crate) fn sent_components(document: &mut Document) -> Vec<String> {
+    let mut bodies = Vec::new();
+    document.each_operation(|_, _, operation| {
+        let content = operation["requestBody"]["content"].as_object();
+        bodies.extend(content.into_iter().flat_map(|content| content.values()).map(|media| media["schema"].clone()));
+    });
+    let mut found = document.sent.clone();
+    for body in bodies {
+        reach(document, &body, &mut found);
+    }
+    for name in document.sent.clone() {
+        if let Some(schema) = document.schema(&name).cloned() {
+            reach(document, &schema, &mut found);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::reference;
+    use serde_json::json;
+
+    #[test]
+    fn only_answers_are_relaxed_and_money_stays_required() {
+        let money = json!({ "properties": { "currency": { "type": "string" }, "value": { "type": "integer" } }, "required": ["currency", "value"] });
+        let both = json!({ "properties": { "name": {} }, "required": ["name"] });
+        let answer = json!({
+            "properties": { "reference": {}, "pspReference": {}, "capturedAmount": reference("Amount"), "both": reference("Both"), "lines": { "type": "array", "items": {} } },
+            "required": ["reference", "pspReference", "capturedAmount", "lines"]
+        });
+        let mut document = Document::new(
+            "x.yaml",
+            json!({
+                "paths": { "/a": { "post": { "requestBody": { "content": { "application/json": { "schema": reference("Both") } } } } } },
+                "components": { "schemas": { "Amount": money, "Both": both, "Answer": answer } }
+            }),
+        );
+        run(&mut document).unwrap();
+        assert_eq!(document.schema("Answer").unwrap()["required"], json!(["reference", "capturedAmount"]));
+        assert_eq!(document.schema("Answer").unwrap()["properties"]["lines"]["nullable"], true);
+        assert_eq!(document.schema("Both").unwrap()["required"], json!(["name"]));
+        assert_eq!(document.schema("Amount").unwrap()["required"], json!(["currency", "value"]));
+    }
+}
