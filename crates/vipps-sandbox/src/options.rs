@@ -1,0 +1,104 @@
+//! What a sandbox is started with.
+
+/// How a sandbox behaves. Plain data; the defaults are those of the binary.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where it listens. Default: `127.0.0.1:0`, any free port of this machine.
+    pub listen: String,
+    /// Whether time passes by itself. Default: [`ClockMode::Real`].
+    pub clock: ClockMode,
+    /// Accepted client ids. Default: `test-client-id`.
+    pub client_ids: Vec<String>,
+    /// Accepted client secrets. Default: `test-client-secret`.
+    pub client_secrets: Vec<String>,
+    /// Accepted subscription keys. Default: `test-subscription-key`.
+    pub subscription_keys: Vec<String>,
+    /// Accepted Merchant Serial Numbers. Default: `123456`.
+    pub merchant_serial_numbers: Vec<String>,
+    /// Accepted PSP ids. Default: `C948DFD1546347568874C4DDC93A2E3C`.
+    pub psp_ids: Vec<String>,
+    /// Which contract it follows. Default: [`Profile::Current`].
+    pub profile: Profile,
+    /// The home market of the sales units. Default: [`Market::Norway`].
+    pub market: Market,
+    /// Refuse what is otherwise tolerated with a warning. Default: false.
+    pub strict: bool,
+    /// Start of all identifiers: the same seed gives the same ones. Default: 0.
+    pub seed: u64,
+}
+
+/// Whether time passes by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockMode {
+    /// Real time plus what `advance` added.
+    #[default]
+    Real,
+    /// A fixed start, 2026-01-01T00:00:00Z, that only `advance` moves.
+    Manual,
+}
+
+/// Which contract a sandbox follows where the published ones differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// The newest documented contract.
+    #[default]
+    Current,
+    /// The reference pages of 2023 to 2025: shorter references, keys on cancel.
+    Seed,
+}
+
+/// The home market of the sales units: its currency and deadlines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Market {
+    /// Vipps in Norway: NOK, at least 1.00, captured within 180 days.
+    #[default]
+    Norway,
+    /// MobilePay in Denmark: DKK, captured within 14 days.
+    Denmark,
+    /// MobilePay in Finland: EUR, captured within 14 days.
+    Finland,
+}
+
+impl Market {
+    pub(crate) fn currency(self) -> &'static str {
+        match self {
+            Self::Norway => "NOK",
+            Self::Denmark => "DKK",
+            Self::Finland => "EUR",
+        }
+    }
+
+    pub(crate) fn capture_days(self) -> i64 {
+        match self {
+            Self::Norway => 180,
+            Self::Denmark | Self::Finland => 14,
+        }
+    }
+}
+
+/// The smallest amount of a new payment, in minor units.
+pub(crate) fn least_value(currency: &str) -> i64 {
+    if currency == "NOK" { 100 } else { 1 }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:0".into(),
+            clock: ClockMode::default(),
+            client_ids: vec!["test-client-id".into()],
+            client_secrets: vec!["test-client-secret".into()],
+            subscription_keys: vec!["test-subscription-key".into()],
+            merchant_serial_numbers: vec!["123456".into()],
+            psp_ids: vec!["C948DFD1546347568874C4DDC93A2E3C".into()],
+            profile: Profile::default(),
+            market: Market::default(),
+            strict: false,
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Pages for people.
+
+mod landing;
+
+pub(crate) use landing::router;
+
+/// A text as HTML text or as an attribute in double quotes.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_request_becomes_markup() {
+        assert_eq!(escaped(r#"<script>"&'</script>"#), "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;");
+    }
+}

@@ -1,0 +1,510 @@
+//! ePayment API: reads a request, asks the domain once, renders the answer.
+
+use serde_json::{Map, Value, json};
+use vipps_types::Currency;
+
+use super::api::Request;
+use crate::answer::{Answer, PROBLEM};
+use crate::clock::{parse_rfc3339, rfc3339};
+use crate::options::least_value;
+use crate::payment::{Aggregate, Method, Millis, Moment, Payment, State};
+use crate::refusal::Refusal;
+use crate::state::{PaymentId, Record, World};
+
+const MOST: i64 = 65_000_000;
+const EXPRESS_SCOPE: &str = "name address email phoneNumber";
+
+pub(crate) fn answer(
+    world: &mut World,
+    request: &Request<'_>,
+    key: Option<&str>,
+    now: Millis,
+) -> Result<Answer, Refusal> {
+    let body = json_body(world, request)?;
+    let reference = request.parameters.first().cloned().unwrap_or_default();
+    let id = PaymentId { sales_unit: request.sales_unit().to_owned(), reference };
+    if request.operation.id == "createPayment" {
+        return create(world, request, body, key, now);
+    }
+    if world.payment(&id).is_none() {
+        return Err(Refusal::Code(5090));
+    }
+    let terms = world.terms();
+    match request.operation.id.as_str() {
+        "getPayment" => Ok(Answer::json(200, &payment_json(world, &id))),
+        "getPaymentEventLog" => Ok(Answer::json(200, &events_json(world, &id))),
+        "capturePayment" => {
+            let value = modification(world, request, &id, &body)?;
+            modified(world, &id, now, |payment, moment| payment.capture(value, key, &terms, moment))
+        }
+        "refundPayment" => {
+            let value = modification(world, request, &id, &body)?;
+            modified(world, &id, now, |payment, moment| payment.refund(value, key, &terms, moment))
+        }
+        "cancelPayment" => {
+            if !body.is_null() {
+                check_shape(world, request, &body)?;
+            }
+            let only = world.settings.cancel_honours_body && body["cancelTransactionOnly"] == true;
+            modified(world, &id, now, |payment, moment| payment.cancel(only, &terms, moment))
+        }
+        "forceApprove" => force_approve(world, request, &id, &body, now),
+        _ => Err(Refusal::Code(3010)),
+    }
+}
+
+/// The body, `null` when there is none.
+fn json_body(world: &mut World, request: &Request<'_>) -> Result<Value, Refusal> {
+    if request.body.is_empty() {
+        return match request.operation.body_required() {
+            true => Err(Refusal::field("body", "is required")),
+            false => Ok(Value::Null),
+        };
+    }
+    let body: Value = serde_json::from_slice(request.body).map_err(|error| {
+        let what = if std::str::from_utf8(request.body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
+        Refusal::field("body", format!("{what} (line {}, column {})", error.line(), error.column()))
+    })?;
+    if !body.is_object() && request.method != "GET" {
+        return Err(Refusal::field("body", "must be a JSON object"));
+    }
+    for name in request.operation.unknown_members(&body) {
+        if world.settings.strict {
+            return Err(Refusal::field(&name, "is unknown"));
+        }
+        world.warn(&request.operation.id, format!("unknown field `{name}` is ignored; the document does not name it"));
+    }
+    Ok(body)
+}
+
+fn check_shape(world: &mut World, request: &Request<'_>, body: &Value) -> Result<(), Refusal> {
+    let mut violations = request.operation.body_violations(body);
+    // The limit of the profile, which the newest document does not have.
+    let longest = world.settings.reference_max_length;
+    if let Some(reference) = body["reference"].as_str()
+        && reference.chars().count() as u64 > longest
+        && !violations.iter().any(|(name, _)| name == "reference")
+    {
+        violations.push(("reference".into(), format!("must have at most {longest} characters")));
+    }
+    if violations.is_empty() { Ok(()) } else { Err(Refusal::Fields(violations)) }
+}
+
+/// Numbers where texts belong, as some published samples show them.
+fn tolerate(world: &mut World, request: &Request<'_>, body: &mut Value) {
+    if world.settings.strict {
+        return;
+    }
+    let mut told = Vec::new();
+    for place in ["/reference", "/customer/phoneNumber"] {
+        if let Some(number) = body.pointer_mut(place).filter(|value| value.is_number()) {
+            *number = number.to_string().into();
+            told.push(format!("`{}` is a number; send a string", place.trim_start_matches('/').replace('/', ".")));
+        }
+    }
+    for (name, value) in body["metadata"].as_object_mut().into_iter().flatten() {
+        if value.is_number() || value.is_boolean() {
+            *value = value.to_string().into();
+            told.push(format!("`metadata.{name}` is no string; it is stored as one"));
+        }
+    }
+    for warning in told {
+        world.warn(&request.operation.id, warning);
+    }
+}
+
+/// An amount's value and currency. Decimals, negatives and too much are no amount at all.
+fn amount(amount: &Value) -> Result<Option<(i64, String)>, Refusal> {
+    let value = &amount["value"];
+    if value.is_number() && !value.as_i64().is_some_and(|value| (0..=MOST).contains(&value)) {
+        return Err(Refusal::Code(4040));
+    }
+    Ok(value.as_i64().zip(amount["currency"].as_str().map(str::to_owned)))
+}
+
+fn modification(world: &mut World, request: &Request<'_>, id: &PaymentId, body: &Value) -> Result<i64, Refusal> {
+    let given = amount(&body["modificationAmount"])?;
+    check_shape(world, request, body)?;
+    let (value, currency) = given.ok_or(Refusal::Code(4040))?;
+    let own = world.payment(id).map(|record| record.payment.currency.as_str().to_owned());
+    if own.as_deref() != Some(currency.as_str()) {
+        return Err(Refusal::Code(4040));
+    }
+    Ok(value)
+}
+
+fn modified(
+    world: &mut World,
+    id: &PaymentId,
+    now: Millis,
+    act: impl FnOnce(&mut Payment, &mut Moment<'_>) -> Result<(), Refusal>,
+) -> Result<Answer, Refusal> {
+    world.with_payment(id, now, act).unwrap_or(Err(Refusal::Code(5090)))?;
+    let mut answer = Answer::json(200, &modification_json(world, id));
+    if world.settings.problem_media_type_on_success {
+        answer.media = PROBLEM;
+    }
+    Ok(answer)
+}
+
+fn create(
+    world: &mut World,
+    request: &Request<'_>,
+    mut body: Value,
+    key: Option<&str>,
+    now: Millis,
+) -> Result<Answer, Refusal> {
+    tolerate(world, request, &mut body);
+    let given = amount(&body["amount"])?;
+    metadata_limits(&body["metadata"])?;
+    check_shape(world, request, &body)?;
+    let (value, currency) = given.ok_or(Refusal::Code(4040))?;
+    let id = PaymentId {
+        sales_unit: request.sales_unit().to_owned(),
+        reference: text(&body, "reference").unwrap_or_default(),
+    };
+    let method = match body["paymentMethod"]["type"].as_str() {
+        Some("CARD") => Method::Card,
+        Some("CARD_PASSTHROUGH") => Method::CardPassthrough,
+        _ => Method::Wallet,
+    };
+    rules(world, request, &body, method, value, &currency, now)?;
+    if world.payment(&id).is_some() {
+        return Err(Refusal::Code(4150));
+    }
+
+    let expires_at = text(&body, "expiresAt").and_then(|text| parse_rfc3339(&text));
+    let mut psp_reference = || world.next_psp_reference();
+    let mut moment = Moment { at: now, psp_reference: &mut psp_reference };
+    let express = !body["shipping"].is_null();
+    let payment = Payment::create(value, Currency::from(currency), method, express, expires_at, key, &mut moment);
+    let landing_token = world.next_secret("landing");
+    let redirect_url = redirect_url(world, &body, &landing_token);
+    let record = Record {
+        payment,
+        return_url: text(&body, "returnUrl"),
+        redirect_url: redirect_url.clone(),
+        landing_token,
+        description: text(&body, "paymentDescription"),
+        phone_number: body["customer"]["phoneNumber"].as_str().map(str::to_owned),
+        wants_profile: text(&body["profile"], "scope").is_some_and(|scope| !scope.trim().is_empty()),
+        metadata: Some(body["metadata"].take()).filter(|metadata| !metadata.is_null()),
+    };
+    let mut answer = json!({ "reference": id.reference });
+    if let Some(url) = redirect_url {
+        answer["redirectUrl"] = url.into();
+    }
+    world.insert(id, record);
+    Ok(Answer::json(201, &answer))
+}
+
+/// Metadata has codes of its own, also where the document has a limit.
+fn metadata_limits(metadata: &Value) -> Result<(), Refusal> {
+    let Some(members) = metadata.as_object() else { return Ok(()) };
+    if members.len() > 5 {
+        return Err(Refusal::Code(4100));
+    }
+    if members.keys().any(|name| name.chars().count() > 100) {
+        return Err(Refusal::Code(4120));
+    }
+    if members.values().any(|value| value.as_str().is_some_and(|value| value.chars().count() > 500)) {
+        return Err(Refusal::Code(4130));
+    }
+    Ok(())
+}
+
+/// The conditional rules of a new payment, in the order of the fact table.
+fn rules(
+    world: &mut World,
+    request: &Request<'_>,
+    body: &Value,
+    method: Method,
+    value: i64,
+    currency: &str,
+    now: Millis,
+) -> Result<(), Refusal> {
+    let refuse = |code| Err(Refusal::Code(code));
+    let flow = body["userFlow"].as_str().unwrap_or_default();
+    let settings = world.settings.clone();
+    if flow == "WEB_REDIRECT" && text(body, "returnUrl").is_none() {
+        return refuse(4140);
+    }
+    if let Some(url) = text(body, "returnUrl") {
+        return_url(world, request, &url)?;
+    }
+    customer(body, flow)?;
+    if flow == "PUSH_MESSAGE" && !settings.push_message_allowed {
+        return refuse(5080);
+    }
+    if flow == "QR" && body["customerInteraction"] != "CUSTOMER_PRESENT" {
+        world.warn(&request.operation.id, "a QR payment should send customerInteraction CUSTOMER_PRESENT".into());
+    }
+    if method == Method::Card {
+        if flow != "WEB_REDIRECT" {
+            return refuse(4160);
+        }
+        world.warn(&request.operation.id, "CARD is not available in the test environment of Vipps".into());
+    }
+    if method == Method::CardPassthrough && (body["cardPassthrough"].is_null() || request.header("psp-id").is_none()) {
+        return refuse(4140);
+    }
+    let blocks = body["paymentMethod"]["blockedSources"].as_array().is_some_and(|sources| !sources.is_empty());
+    if blocks && (currency == "NOK" || method != Method::Wallet) {
+        return refuse(5010);
+    }
+    profile(world, body, method)?;
+    expiry(&settings, body, flow, now)?;
+    if method != Method::CardPassthrough && currency != world.options.market.currency() {
+        return refuse(5040);
+    }
+    if value < least_value(currency) {
+        return refuse(6010);
+    }
+    receipt(world, request, &body["receipt"])
+}
+
+/// https, or the scheme of an app; http only warns, loopback included.
+fn return_url(world: &mut World, request: &Request<'_>, url: &str) -> Result<(), Refusal> {
+    let Ok(parsed) = url::Url::parse(url) else { return Err(Refusal::Code(4090)) };
+    if matches!(parsed.scheme(), "javascript" | "data" | "vbscript" | "file") {
+        return Err(Refusal::Code(4090));
+    }
+    let loopback = match parsed.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if parsed.scheme() == "http" && world.settings.strict && !loopback {
+        return Err(Refusal::Code(4090));
+    }
+    if parsed.scheme() == "http" || loopback {
+        world.warn(
+            &request.operation.id,
+            "`returnUrl` would be rejected in production: it must be public https or an app scheme".into(),
+        );
+    }
+    Ok(())
+}
+
+/// Exactly one way of naming the customer, and one at all where the flow needs it.
+fn customer(body: &Value, flow: &str) -> Result<(), Refusal> {
+    let ways = ["phoneNumber", "personalQr", "customerToken"];
+    let given = body["customer"]
+        .as_object()
+        .map(|customer| ways.iter().filter(|way| customer.get(**way).is_some_and(|v| !v.is_null())).count());
+    match given {
+        None if matches!(flow, "PUSH_MESSAGE" | "NATIVE_REDIRECT") => Err(Refusal::Code(4140)),
+        None | Some(1) => Ok(()),
+        Some(_) => {
+            Err(Refusal::field("customer", "must have exactly one of phoneNumber, personalQr and customerToken"))
+        }
+    }
+}
+
+fn profile(world: &World, body: &Value, method: Method) -> Result<(), Refusal> {
+    let scope = text(&body["profile"], "scope").unwrap_or_default();
+    let words: Vec<&str> = scope.split_whitespace().collect();
+    let known = ["name", "address", "email", "phoneNumber", "birthDate", "nin"];
+    if words.iter().any(|word| !known.contains(word)) {
+        return Err(Refusal::Code(4080));
+    }
+    if words.contains(&"nin") && !world.settings.nin_allowed {
+        return Err(Refusal::Code(5030));
+    }
+    let shipping = &body["shipping"];
+    if shipping.is_null() {
+        return Ok(());
+    }
+    if !world.settings.express_allowed {
+        return Err(Refusal::Code(5020));
+    }
+    let options =
+        [&shipping["fixedOptions"], &shipping["dynamicOptions"]].iter().filter(|options| !options.is_null()).count();
+    if options != 1 {
+        return Err(Refusal::field("shipping", "must have exactly one of fixedOptions and dynamicOptions"));
+    }
+    if method != Method::Wallet {
+        return Err(Refusal::Code(4160));
+    }
+    if scope != EXPRESS_SCOPE { Err(Refusal::Code(4080)) } else { Ok(()) }
+}
+
+fn expiry(settings: &crate::settings::Settings, body: &Value, flow: &str, now: Millis) -> Result<(), Refusal> {
+    let Some(text) = text(body, "expiresAt") else { return Ok(()) };
+    let Some(at) = parse_rfc3339(&text) else {
+        return Err(Refusal::field("expiresAt", "must be an RFC 3339 date-time"));
+    };
+    if at <= now + 10 * 60_000 {
+        return Err(Refusal::Code(6120));
+    }
+    if at > now + settings.expires_at_max_days * 86_400_000 {
+        return Err(Refusal::Code(6110));
+    }
+    if settings.expires_at_restricted_flows && !matches!(flow, "PUSH_MESSAGE" | "QR") {
+        return Err(Refusal::field("expiresAt", "goes with the user flows PUSH_MESSAGE and QR alone"));
+    }
+    if body["receipt"].is_null() {
+        return Err(Refusal::Code(6130));
+    }
+    if settings.long_living_payments_allowed { Ok(()) } else { Err(Refusal::Code(5050)) }
+}
+
+/// Every line has a tax; sums are only warned about.
+fn receipt(world: &mut World, request: &Request<'_>, receipt: &Value) -> Result<(), Refusal> {
+    for (index, line) in receipt["orderLines"].as_array().into_iter().flatten().enumerate() {
+        let place = format!("receipt.orderLines[{index}]");
+        if line["taxRate"].is_null() && line["taxPercentage"].is_null() {
+            return Err(Refusal::field(&format!("{place}.taxRate"), "is required where taxPercentage is not given"));
+        }
+        let number = |name: &str| line[name].as_i64().unwrap_or_default();
+        if number("totalAmountExcludingTax").checked_add(number("totalTaxAmount")) != Some(number("totalAmount")) {
+            world.warn(
+                &request.operation.id,
+                format!("`{place}`: totalAmountExcludingTax and totalTaxAmount do not add up to totalAmount"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Where the customer is sent: by user flow.
+fn redirect_url(world: &World, body: &Value, token: &str) -> Option<String> {
+    let landing = format!("{}/landing?token={token}", world.base_url);
+    match body["userFlow"].as_str()? {
+        "PUSH_MESSAGE" => None,
+        "NATIVE_REDIRECT" => Some(format!("vippsMT://?token={token}")),
+        "QR" => match body["qrFormat"]["format"].as_str() {
+            Some("TEXT/TARGETURL") => Some(landing),
+            Some("IMAGE/PNG") => Some(format!("{}/qr/{token}.png", world.base_url)),
+            _ => Some(format!("{}/qr/{token}.svg", world.base_url)),
+        },
+        _ => Some(landing),
+    }
+}
+
+fn force_approve(
+    world: &mut World,
+    request: &Request<'_>,
+    id: &PaymentId,
+    body: &Value,
+    now: Millis,
+) -> Result<Answer, Refusal> {
+    let mut body = body.clone();
+    tolerate(world, request, &mut body);
+    if !body.is_null() {
+        check_shape(world, request, &body)?;
+    }
+    if let Some(record) = world.payment(id) {
+        let phone = body["customer"]["phoneNumber"].as_str();
+        let other_phone = record.phone_number.as_deref().is_some_and(|own| phone.is_some_and(|given| given != own));
+        if other_phone {
+            return Err(Refusal::Code(7010));
+        }
+        if body["token"].as_str().is_some_and(|given| given != record.landing_token)
+            && record.payment.state == State::Created
+            && phone.is_none()
+        {
+            return Err(Refusal::Code(10010));
+        }
+    }
+    world.with_payment(id, now, |payment, moment| payment.force_approve(moment)).unwrap_or(Err(Refusal::Code(5090)))?;
+    Ok(Answer::empty(200))
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    value[name].as_str().map(str::to_owned)
+}
+
+fn money(currency: &Currency, value: i64) -> Value {
+    json!({ "currency": currency.as_str(), "value": value })
+}
+
+/// What cancel, capture and refund answer; `amount` is always the original one.
+fn modification_json(world: &World, id: &PaymentId) -> Value {
+    let Some(Record { payment, .. }) = world.payment(id) else { return Value::Null };
+    let Aggregate { authorized, captured, cancelled, refunded } = payment.aggregate;
+    let of = |value| money(&payment.currency, value);
+    json!({
+        "reference": id.reference,
+        "pspReference": payment.psp_reference(),
+        "state": payment.state.wire(),
+        "amount": of(payment.value),
+        "aggregate": {
+            "authorizedAmount": of(authorized),
+            "cancelledAmount": of(cancelled),
+            "capturedAmount": of(captured),
+            "refundedAmount": of(refunded),
+        },
+    })
+}
+
+/// What a read of the payment answers.
+pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
+    let Some(record) = world.payment(id) else { return Value::Null };
+    let payment = &record.payment;
+    let mut answer = modification_json(world, id);
+    let authorized = payment.state == State::Authorized;
+    let mut method = Map::new();
+    let kind = match payment.method {
+        Method::Wallet => "WALLET",
+        Method::Card => "CARD",
+        Method::CardPassthrough => "CARD_PASSTHROUGH",
+    };
+    method.insert("type".into(), kind.into());
+    if authorized {
+        method.insert("cardBin".into(), "540185".into());
+    }
+    answer["paymentMethod"] = method.into();
+    answer["profile"] = match authorized && record.wants_profile {
+        true => json!({ "sub": format!("c06c4afe-d9e1-4c5d-939a-{:0>12}", payment.psp_reference()) }),
+        false => json!({}),
+    };
+    if let (State::Created, Some(url)) = (payment.state, &record.redirect_url) {
+        answer["redirectUrl"] = url.as_str().into();
+    }
+    if let Some(metadata) = &record.metadata {
+        answer["metadata"] = metadata.clone();
+    }
+    if let Some(at) = payment.authorized_at {
+        answer["captureGuaranteedUntil"] = rfc3339(at + world.settings.capture_guarantee_days * 86_400_000).into();
+    }
+    answer
+}
+
+fn events_json(world: &World, id: &PaymentId) -> Value {
+    let Some(Record { payment, .. }) = world.payment(id) else { return json!([]) };
+    let event = |event: &crate::payment::Event| {
+        let mut line = json!({
+            "reference": id.reference,
+            "pspReference": event.psp_reference,
+            "name": event.name.wire(),
+            "amount": money(&payment.currency, event.value),
+            "timestamp": rfc3339(event.at),
+            "success": event.success,
+        });
+        if let Some(key) = &event.idempotency_key {
+            line["idempotencyKey"] = key.as_str().into();
+        }
+        if world.settings.legacy_event_fields {
+            line["paymentAction"] = legacy_action(event.name.wire()).into();
+            line["processedAt"] = rfc3339(event.at).into();
+        }
+        line
+    };
+    payment.events.iter().map(event).collect()
+}
+
+/// `CREATED` was `CREATE` in the member that newer contracts dropped.
+fn legacy_action(name: &str) -> &str {
+    match name {
+        "CREATED" => "CREATE",
+        "AUTHORIZED" => "AUTHORIZE",
+        "CAPTURED" => "CAPTURE",
+        "REFUNDED" => "REFUND",
+        "CANCELLED" => "CANCEL",
+        "ABORTED" => "ABORT",
+        "EXPIRED" => "EXPIRE",
+        _ => "TERMINATE",
+    }
+}

@@ -1,0 +1,218 @@
+//! A running sandbox, as a test holds it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use vipps_types::{Credentials, Environment};
+
+use crate::customer::Customer;
+use crate::faults::{Fault, Script};
+use crate::options::Options;
+use crate::routes::control;
+use crate::server;
+use crate::state::World;
+
+/// The state, shared by all requests and the test.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A sandbox that serves until it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Shared,
+    address: SocketAddr,
+    base_url: String,
+    stop: watch::Sender<bool>,
+}
+
+/// A sandbox that cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {listen}: {source}")]
+pub struct StartError {
+    listen: String,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Sandbox {
+    /// Starts on a free port of this machine with the default options.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when no port can be had.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts with options.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the address cannot be listened on.
+    pub async fn start_with(options: Options) -> Result<Self, StartError> {
+        let failed = |source| StartError { listen: options.listen.clone(), source };
+        let listener = TcpListener::bind(&options.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let base_url = format!("http://{address}");
+        let shared = Shared::new(World::new(options, base_url.clone()));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(server::serve(listener, shared.clone(), stopped));
+        Ok(Self { shared, address, base_url, stop })
+    }
+
+    /// The address clients use: `http://127.0.0.1:4600`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The environment for a client of this workspace.
+    ///
+    /// # Panics
+    ///
+    /// Never: the address of a listening socket is a base address.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        self.base_url.parse().expect("the address of a socket is a base address")
+    }
+
+    /// Credentials that it accepts: the first of each kind.
+    ///
+    /// # Panics
+    ///
+    /// When it was started with no, or unusable, credentials of a kind.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        let world = self.shared.lock();
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+        let options = &world.options;
+        Credentials::new(
+            first(&options.client_ids),
+            first(&options.client_secrets),
+            first(&options.subscription_keys),
+            first(&options.merchant_serial_numbers),
+        )
+        .expect("a sandbox is started with usable credentials")
+    }
+
+    /// The customer, who approves and aborts in the app.
+    #[must_use]
+    pub fn customer(&self) -> Customer {
+        Customer::new(self.shared.clone())
+    }
+
+    /// The clock of the sandbox.
+    #[must_use]
+    pub fn clock(&self) -> VirtualClock {
+        VirtualClock { shared: self.shared.clone() }
+    }
+
+    /// Scripted failures.
+    #[must_use]
+    pub fn faults(&self) -> FaultScript {
+        FaultScript { shared: self.shared.clone() }
+    }
+
+    /// The money of every payment, as `GET /__sandbox/ledger` shows it.
+    #[must_use]
+    pub fn ledger(&self) -> Value {
+        control::ledger_json(&self.shared.lock())
+    }
+
+    /// What came in, without secrets and personal data, as `GET /__sandbox/requests`.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Value> {
+        self.shared.lock().requests()
+    }
+
+    /// Every oddity that was tolerated, as `GET /__sandbox/warnings`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Value> {
+        self.shared.lock().warnings()
+    }
+
+    /// Changes settings, as `PATCH /__sandbox/settings`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the change.
+    pub fn change_settings(&self, change: &Value) -> Result<(), String> {
+        let mut world = self.shared.lock();
+        world.settings = world.settings.patched(change)?;
+        Ok(())
+    }
+
+    /// Refuses every access token issued so far, as after a revocation.
+    pub fn revoke_tokens(&self) {
+        self.shared.lock().forget_tokens();
+    }
+
+    /// Empty state, same credentials.
+    pub fn reset(&self) {
+        self.shared.lock().reset();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+/// The sandbox's own time.
+#[derive(Clone, Debug)]
+pub struct VirtualClock {
+    shared: Shared,
+}
+
+impl VirtualClock {
+    /// Lets time pass; what is due on the way happens, in order, before this returns.
+    #[expect(clippy::unused_async, reason = "deliveries to the merchant will be awaited here")]
+    pub async fn advance(&self, duration: Duration) {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        self.shared.lock().advance(millis);
+    }
+}
+
+/// What the next matching requests meet.
+#[derive(Clone, Debug)]
+pub struct FaultScript {
+    shared: Shared,
+}
+
+impl FaultScript {
+    /// The next request of this operation (`capturePayment`) meets the fault.
+    pub fn next(&self, operation: &str, fault: Fault) {
+        self.times(operation, 1, fault);
+    }
+
+    /// The next `count` requests of this operation meet the fault.
+    pub fn times(&self, operation: &str, count: u32, fault: Fault) {
+        self.shared.lock().faults.add(Script { operation: Some(operation.to_owned()), left: count, fault });
+    }
+
+    /// Forgets all scripts.
+    pub fn clear(&self) {
+        self.shared.lock().faults.clear();
+    }
+}

@@ -1,0 +1,337 @@
+//! Request and answer shapes, checked against the documents in `openapi/`.
+//!
+//! The documents are compiled in, in the compact form that `cargo xtask generate` writes.
+
+use std::sync::{LazyLock, OnceLock};
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value};
+
+/// Every operation of every document.
+pub(crate) fn operations() -> &'static [Operation] {
+    static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+        let documents = [
+            ("access-token", include_str!("documents/access-token.json")),
+            ("epayment", include_str!("documents/epayment.json")),
+        ];
+        documents.iter().flat_map(|(api, text)| Operation::all_of(api, text)).collect()
+    });
+    &OPERATIONS
+}
+
+/// One operation of a document.
+pub(crate) struct Operation {
+    pub(crate) api: &'static str,
+    pub(crate) id: String,
+    pub(crate) method: String,
+    template: Vec<String>,
+    body_required: bool,
+    headers: Vec<(String, bool)>,
+    document: std::sync::Arc<Map<String, Value>>,
+    body: Option<Value>,
+    responses: Map<String, Value>,
+    body_validator: OnceLock<Option<Validator>>,
+}
+
+impl Operation {
+    fn all_of(api: &'static str, text: &str) -> Vec<Self> {
+        let document: Value = serde_json::from_str(text).expect("the generator writes JSON");
+        let defs = std::sync::Arc::new(document["$defs"].as_object().cloned().unwrap_or_default());
+        let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let operation = |operation: &Value| Self {
+            api,
+            id: text_of(&operation["id"]),
+            method: text_of(&operation["method"]),
+            template: text_of(&operation["path"]).split('/').map(str::to_owned).collect(),
+            body_required: operation["bodyRequired"] == true,
+            headers: operation["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|parameter| parameter["in"] == "header")
+                .map(|parameter| (text_of(&parameter["name"]), parameter["required"] == true))
+                .collect(),
+            document: defs.clone(),
+            body: Some(operation["body"].clone()).filter(|body| !body.is_null()),
+            responses: operation["responses"].as_object().cloned().unwrap_or_default(),
+            body_validator: OnceLock::new(),
+        };
+        document["operations"].as_array().into_iter().flatten().map(operation).collect()
+    }
+
+    /// The path parameters, where the path is this operation's. The access token and PSP
+    /// routes ignore case, as the gateway does.
+    pub(crate) fn matches(&self, path: &str) -> Option<Vec<String>> {
+        let ignore_case = matches!(self.api, "access-token" | "psp");
+        let mut parameters = Vec::new();
+        let mut segments = path.split('/');
+        for wanted in &self.template {
+            let segment = segments.next()?;
+            if wanted.starts_with('{') {
+                if segment.is_empty() {
+                    return None;
+                }
+                parameters.push(percent_decoded(segment));
+            } else if !(segment == wanted || ignore_case && segment.eq_ignore_ascii_case(wanted)) {
+                return None;
+            }
+        }
+        segments.next().is_none().then_some(parameters)
+    }
+
+    /// The schema with the components it refers to.
+    fn validator(&self, schema: &Value) -> Option<Validator> {
+        let mut root = schema.as_object().cloned()?;
+        root.insert("$defs".into(), Value::Object((*self.document).clone()));
+        jsonschema::validator_for(&Value::Object(root)).ok()
+    }
+
+    /// The fields of a request body that break the document: name and rule, in order.
+    pub(crate) fn body_violations(&self, body: &Value) -> Vec<(String, String)> {
+        let validator = self.body_validator.get_or_init(|| self.validator(self.body.as_ref()?));
+        validator.as_ref().map(|validator| violations(validator, body)).unwrap_or_default()
+    }
+
+    /// Members of a request body that the document does not name, as paths.
+    pub(crate) fn unknown_members(&self, body: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(schema) = &self.body {
+            self.unknown(schema, body, "", &mut found);
+        }
+        found
+    }
+
+    fn unknown(&self, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
+        let mut known = Vec::new();
+        self.flatten(schema, &mut known);
+        match value {
+            Value::Object(members) => {
+                let free =
+                    known.iter().any(|schema| schema.get("additionalProperties").is_some_and(|more| *more != false));
+                let described = known.iter().any(|schema| schema.get("properties").is_some());
+                for (name, member) in members {
+                    let at = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+                    let branches: Vec<&Value> =
+                        known.iter().filter_map(|schema| schema["properties"].get(name)).collect();
+                    match branches.as_slice() {
+                        [] if described && !free => found.push(at),
+                        [] => {}
+                        // Unknown to every branch is unknown.
+                        several => {
+                            let mut each = several.iter().map(|schema| {
+                                let mut inner = Vec::new();
+                                self.unknown(schema, member, &at, &mut inner);
+                                inner
+                            });
+                            let first = each.next().unwrap_or_default();
+                            let rest: Vec<Vec<String>> = each.collect();
+                            found
+                                .extend(first.into_iter().filter(|name| rest.iter().all(|other| other.contains(name))));
+                        }
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for schema in known.iter().filter_map(|schema| schema.get("items")) {
+                    for (index, item) in items.iter().enumerate() {
+                        self.unknown(schema, item, &format!("{place}[{index}]"), found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The schemas that a schema is made of: references, allOf and anyOf written out.
+    fn flatten<'a>(&'a self, schema: &'a Value, out: &mut Vec<&'a Value>) {
+        if let Some(name) = schema["$ref"].as_str().and_then(|target| target.strip_prefix("#/$defs/")) {
+            if let Some(target) = self.document.get(name) {
+                self.flatten(target, out);
+            }
+            return;
+        }
+        out.push(schema);
+        for list in ["allOf", "anyOf"] {
+            for branch in schema[list].as_array().into_iter().flatten() {
+                self.flatten(branch, out);
+            }
+        }
+    }
+
+    /// The required headers that a request lacks, other than those that authenticate.
+    pub(crate) fn missing_headers(&self, has: impl Fn(&str) -> bool) -> Vec<String> {
+        self.headers.iter().filter(|(name, required)| *required && !has(name)).map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(crate) fn body_required(&self) -> bool {
+        self.body_required
+    }
+}
+
+/// What is wrong with one exchange by the documents: an unknown route, a malformed request
+/// that was accepted, an undocumented status, a malformed answer. Empty when all is well.
+///
+/// Tests hand every exchange they see to this function.
+#[must_use]
+pub fn exchange_violations(method: &str, path: &str, request: &[u8], status: u16, answer: &[u8]) -> Vec<String> {
+    let path = path.split('?').next().unwrap_or_default();
+    let route = format!("{method} {path}");
+    let Some(operation) = operations().iter().find(|op| op.method == method && op.matches(path).is_some()) else {
+        return vec![format!("{route}: no document has this route")];
+    };
+    let mut found = Vec::new();
+    let mut tell = |what: String| found.push(format!("{route} ({}): {what}", operation.id));
+    let success = (200..300).contains(&status);
+    if success {
+        match serde_json::from_slice::<Value>(request) {
+            Ok(body) => {
+                for (name, rule) in operation.body_violations(&body) {
+                    tell(format!("request `{name}` {rule}"));
+                }
+            }
+            Err(_) if request.is_empty() && !operation.body_required => {}
+            Err(_) => tell("request body is no JSON".into()),
+        }
+    }
+    match operation.responses.get(&status.to_string()).or_else(|| operation.responses.get("default")) {
+        None => tell(format!("status {status} is not documented")),
+        Some(Value::Null) if answer.is_empty() || !success => {}
+        Some(Value::Null) => tell(format!("status {status} has no body by the document")),
+        Some(schema) => match (serde_json::from_slice::<Value>(answer), operation.validator(schema)) {
+            (Ok(body), Some(validator)) => {
+                for (name, rule) in violations(&validator, &body) {
+                    tell(format!("answer {status} `{name}` {rule}"));
+                }
+            }
+            (Err(_), _) => tell(format!("answer {status} is no JSON")),
+            (_, None) => tell(format!("schema of {status} cannot be compiled")),
+        },
+    }
+    found
+}
+
+fn violations(validator: &Validator, value: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for error in validator.iter_errors(value) {
+        explain(&error, &mut found);
+    }
+    found
+}
+
+/// One line for each broken rule; never the value, which may be personal.
+fn explain(error: &jsonschema::ValidationError<'_>, found: &mut Vec<(String, String)>) {
+    let place = field_name(error.instance_path().as_str());
+    let rule = match error.kind() {
+        ValidationErrorKind::AnyOf { context } => {
+            // "Null or a value": what is wrong with the value says more.
+            let is_type =
+                |error: &jsonschema::ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. });
+            let told = context.iter().find(|branch| !branch.is_empty() && !(branch.len() == 1 && is_type(&branch[0])));
+            match told {
+                Some(branch) => branch.iter().for_each(|error| explain(error, found)),
+                None => found.push((place, "has the wrong type".into())),
+            }
+            return;
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let at = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
+            found.push((at, "is required".into()));
+            return;
+        }
+        ValidationErrorKind::Type { .. } => "has the wrong type".to_owned(),
+        ValidationErrorKind::Enum { options } => format!("must be one of {options}"),
+        ValidationErrorKind::MinLength { limit } => format!("must have at least {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
+        ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} elements"),
+        ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} elements"),
+        ValidationErrorKind::MaxProperties { limit } => format!("must have at most {limit} members"),
+        ValidationErrorKind::Pattern { pattern } => format!("must match {pattern}"),
+        other => format!("breaks the rule `{}`", other.keyword()),
+    };
+    found.push((place, rule));
+}
+
+/// `/receipt/orderLines/0/name` as `receipt.orderLines[0].name`.
+fn field_name(pointer: &str) -> String {
+    let mut name = String::new();
+    for segment in pointer.split('/').skip(1) {
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
+            name.push_str(&format!("[{segment}]"));
+        } else {
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(&segment.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    name
+}
+
+fn percent_decoded(segment: &str) -> String {
+    url::form_urlencoded::parse(format!("x={}", segment.replace('+', "%2B")).as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn operation(id: &str) -> &'static Operation {
+        operations().iter().find(|operation| operation.id == id).unwrap()
+    }
+
+    #[test]
+    fn routes_are_those_of_the_documents() {
+        let of = |method: &str, path: &str| {
+            operations().iter().find(|op| op.method == method && op.matches(path).is_some()).map(|op| op.id.as_str())
+        };
+        assert_eq!(of("POST", "/epayment/v1/payments"), Some("createPayment"));
+        assert_eq!(of("GET", "/epayment/v1/payments/acme-1"), Some("getPayment"));
+        assert_eq!(of("POST", "/epayment/v1/test/payments/acme-1/approve"), Some("forceApprove"));
+        assert_eq!(of("POST", "/accessToken/get"), Some("fetchAuthorizationTokenUsingPost"));
+        assert_eq!(of("POST", "/epayment/v1/Payments"), None);
+        assert_eq!(of("GET", "/epayment/v1/payments/"), None);
+        assert_eq!(operation("getPayment").matches("/epayment/v1/payments/a%2Fb"), Some(vec!["a/b".into()]));
+    }
+
+    #[test]
+    fn violations_name_the_field_and_the_rule() {
+        let body = json!({
+            "amount": { "currency": "NOK", "value": 100 }, "paymentMethod": { "type": "WALLET" }, "userFlow": "SMS",
+            "paymentDescription": "ab", "receipt": { "orderLines": [], "bottomLine": {} }, "minimumUserAge": 101
+        });
+        let mut found = operation("createPayment").body_violations(&body);
+        found.sort();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "minimumUserAge",
+                "paymentDescription",
+                "receipt.bottomLine.currency",
+                "receipt.orderLines",
+                "reference",
+                "userFlow"
+            ]
+        );
+        assert_eq!(found[1].1, "must have at least 3 characters");
+    }
+
+    #[test]
+    fn unknown_members_are_found_at_every_depth() {
+        let body = json!({
+            "amount": { "currency": "NOK", "value": 100, "tip": 1 }, "metadata": { "any": "thing" },
+            "customer": { "phoneNumber": "4712345678", "customerInteraction": "x" }, "colour": "blue"
+        });
+        let mut found = operation("createPayment").unknown_members(&body);
+        found.sort();
+        assert_eq!(found, ["amount.tip", "colour", "customer.customerInteraction"]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Sockets: accepts connections, feeds the router, and can end a connection with a reset.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tower_service::Service;
+
+use crate::answer::Answer;
+use crate::routes::api::{End, handle};
+use crate::routes::control;
+use crate::sandbox::Shared;
+
+/// The largest body that is read: 1 MiB.
+const MOST_BODY: usize = 1024 * 1024;
+/// All headers of a request together.
+const MOST_HEADERS: usize = 16 * 1024;
+/// How long a client may take to send its headers.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Everything the sandbox serves.
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new().nest("/__sandbox", control::router()).merge(crate::pages::router()).fallback(api).with_state(shared)
+}
+
+/// Marks an answer that is a TCP reset instead.
+#[derive(Clone, Copy)]
+struct ResetInstead;
+
+async fn api(State(shared): State<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, MOST_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => {
+            let answer = Answer::gateway(413, "The body is larger than 1 MiB or broke off");
+            return respond(answer);
+        }
+    };
+    match handle(&shared, parts.method.as_str(), parts.uri.path(), &parts.headers, &body).await {
+        End::Answer(answer) => respond(answer),
+        End::Truncated(answer) => truncated(answer),
+        End::Reset => {
+            let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            response.extensions_mut().insert(ResetInstead);
+            response
+        }
+    }
+}
+
+fn respond(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if !answer.body.is_empty() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    }
+    if let Some(value) = answer.retry_after.as_deref().and_then(|value| HeaderValue::from_str(value).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// Announces the whole body and sends half of it.
+fn truncated(answer: Answer) -> Response {
+    let whole = answer.body.clone();
+    let mut response = respond(answer);
+    let half = whole.slice(..whole.len() / 2);
+    let broken = std::io::Error::other("scripted truncation");
+    // Between the two the connection gets its turn to send what it has.
+    let breaking = async {
+        tokio::task::yield_now().await;
+        Err(broken)
+    };
+    let frames = stream::once(async { Ok(half) }).chain(stream::once(breaking));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len().max(1)));
+    *response.body_mut() = Body::from_stream(frames);
+    response
+}
+
+/// Serves until told to stop; connections under way may finish their request.
+pub(crate) async fn serve(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    let router = router(shared);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        // An error here is one client's, or too many open files: the next may do better.
+        let Ok((stream, _)) = accepted else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        tokio::spawn(connection(stream, router.clone(), stopped.clone()));
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    // A second handle to the socket, to choose how it closes.
+    let Ok(handle) = SockRef::from(&stream).try_clone() else { return };
+    let reset = Arc::new(Notify::new());
+    let wants_reset = reset.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (mut router, reset) = (router.clone(), reset.clone());
+        async move {
+            let response = router.call(request).await?;
+            if response.extensions().get::<ResetInstead>().is_some() {
+                reset.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(MOST_HEADERS).half_close(true);
+    let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = &mut serving => {}
+        () = wants_reset.notified() => {
+            // Closing without lingering sends a reset instead of an orderly end.
+            let _ = handle.set_linger(Some(Duration::ZERO));
+        }
+        _ = stopped.wait_for(|stopped| *stopped) => serving.as_mut().graceful_shutdown(),
+    }
+}
