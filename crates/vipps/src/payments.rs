@@ -1,0 +1,379 @@
+//! One-time payments: create, get, events, cancel, capture, refund, and a test's approval.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use vipps_core::types::{Amount, IdempotencyKey, Personal, Place, Secret, Violation};
+use vipps_core::{Call, Error, Operation, Response};
+use vipps_epayment::{limits, operations, types};
+
+use crate::client::Client;
+use crate::decision::WaitForDecision;
+use crate::new_payment::{NewPayment, positive};
+use crate::payment::{CreatedPayment, Modification, Payment, PaymentEvent};
+
+/// One-time payments of a client; see [`Client::payments`].
+#[derive(Clone, Debug)]
+pub struct Payments {
+    client: Client,
+}
+
+impl Payments {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Creates a payment. Its reference must be new for the sales unit.
+    pub fn create(&self, payment: NewPayment) -> Create {
+        Create { options: Options::new(&self.client), payment }
+    }
+
+    /// Reads a payment: its state and the money moved so far.
+    pub fn get(&self, reference: impl Into<String>) -> GetPayment {
+        GetPayment { options: Options::new(&self.client), reference: reference.into() }
+    }
+
+    /// Reads what happened to a payment, oldest first.
+    pub fn events(&self, reference: impl Into<String>) -> GetEvents {
+        GetEvents { options: Options::new(&self.client), reference: reference.into() }
+    }
+
+    /// Ends a payment that is not yet authorized, or releases what is not captured, for
+    /// good.
+    pub fn cancel(&self, reference: impl Into<String>) -> Cancel {
+        Cancel { options: Options::new(&self.client), reference: reference.into(), only_if_not_authorized: false }
+    }
+
+    /// Takes authorized money, all of it or a part. Each capture is a call of its own: to
+    /// repeat one, give it its key.
+    pub fn capture(&self, reference: impl Into<String>, amount: Amount) -> Capture {
+        Capture { options: Options::new(&self.client), reference: reference.into(), amount }
+    }
+
+    /// Gives captured money back, all of it or a part, within 365 days.
+    pub fn refund(&self, reference: impl Into<String>, amount: Amount) -> Refund {
+        Refund { options: Options::new(&self.client), reference: reference.into(), amount }
+    }
+
+    /// Approves a payment in the customer's place; test environment only.
+    pub fn force_approve(&self, reference: impl Into<String>) -> ForceApprove {
+        ForceApprove {
+            options: Options::new(&self.client),
+            reference: reference.into(),
+            phone_number: None,
+            token: None,
+        }
+    }
+
+    /// Waits until the customer has decided, polling as Vipps asks.
+    pub fn wait_for_decision(&self, reference: impl Into<String>) -> WaitForDecision {
+        WaitForDecision::new(self.clone(), reference.into())
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// What every call can be told.
+#[derive(Clone, Debug)]
+struct Options {
+    client: Client,
+    key: Option<IdempotencyKey>,
+    sequence: Option<u64>,
+    deadline: Option<Duration>,
+    max_attempts: Option<u32>,
+}
+
+impl Options {
+    fn new(client: &Client) -> Self {
+        Self { client: client.clone(), key: None, sequence: None, deadline: None, max_attempts: None }
+    }
+
+    /// The key of a write: given, derived from what it is about, or random.
+    fn settle_key(&self, operation: &Operation, reference: &str) -> IdempotencyKey {
+        match (&self.key, self.sequence) {
+            (Some(key), _) => key.clone(),
+            (None, Some(sequence)) => {
+                IdempotencyKey::derived(self.client.sales_unit().as_str(), operation.id(), reference, sequence)
+            }
+            (None, None) => IdempotencyKey::random(),
+        }
+    }
+
+    fn call(&self, operation: &'static Operation) -> Call {
+        let mut call = Call::new(operation);
+        if let Some(limit) = self.deadline {
+            call = call.deadline(limit);
+        }
+        if let Some(attempts) = self.max_attempts {
+            call = call.max_attempts(attempts);
+        }
+        call
+    }
+}
+
+/// A rule broken before anything was sent.
+fn checked(operation: &Operation, checked: Result<(), Violation>) -> Result<(), Error> {
+    checked.map_err(|violation| Error::invalid_request(operation, &violation))
+}
+
+macro_rules! call {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* } -> $answer:ty) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        #[must_use = "nothing is sent before `send` or `.await`"]
+        pub struct $name {
+            options: Options,
+            $($field: $kind,)*
+        }
+
+        impl $name {
+            /// How long this call may take with all its attempts and waits.
+            pub fn deadline(mut self, limit: Duration) -> Self {
+                self.options.deadline = Some(limit);
+                self
+            }
+
+            /// Attempts of this call, the first included; 1 means no retry.
+            pub fn max_attempts(mut self, attempts: u32) -> Self {
+                self.options.max_attempts = Some(attempts);
+                self
+            }
+        }
+
+        /// As `send`.
+        impl IntoFuture for $name {
+            type Output = Result<Response<$answer>, Error>;
+            type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.send())
+            }
+        }
+    };
+}
+
+macro_rules! keyed {
+    ($($name:ident),*) => { $(
+        impl $name {
+            /// The key of this call: 1 to 50 characters. Default: a random one.
+            ///
+            /// Give the key of an earlier call to repeat it, whenever: it takes effect once.
+            /// Never give it to another operation.
+            pub fn idempotency_key(mut self, key: IdempotencyKey) -> Self {
+                self.options.key = Some(key);
+                self
+            }
+
+            /// A key derived from the sales unit, the operation, the reference and this
+            /// number, so that any process arrives at the same one. Count up for each
+            /// further call of the same kind on the same payment.
+            pub fn derived_key(mut self, sequence: u64) -> Self {
+                self.options.sequence = Some(sequence);
+                self
+            }
+        }
+    )* };
+}
+
+call! {
+    /// See [`Payments::create`].
+    Create { payment: NewPayment } -> CreatedPayment
+}
+call! {
+    /// See [`Payments::get`].
+    GetPayment { reference: String } -> Payment
+}
+call! {
+    /// See [`Payments::events`].
+    GetEvents { reference: String } -> Vec<PaymentEvent>
+}
+call! {
+    /// See [`Payments::cancel`].
+    Cancel { reference: String, only_if_not_authorized: bool } -> Modification
+}
+call! {
+    /// See [`Payments::capture`].
+    Capture { reference: String, amount: Amount } -> Modification
+}
+call! {
+    /// See [`Payments::refund`].
+    Refund { reference: String, amount: Amount } -> Modification
+}
+call! {
+    /// See [`Payments::force_approve`].
+    ForceApprove { reference: String, phone_number: Option<String>, token: Option<String> } -> ()
+}
+keyed!(Create, Cancel, Capture, Refund);
+
+impl Create {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `InvalidRequest` names a field that cannot be valid; `Refused` with code
+    /// 4150 means that the reference is taken; `Indeterminate` that the payment may exist.
+    pub async fn send(self) -> Result<Response<CreatedPayment>, Error> {
+        let operation = &operations::CREATE_PAYMENT;
+        checked(operation, self.payment.check())?;
+        let body = self.payment.into_request();
+        let key = self.options.settle_key(operation, &body.reference);
+        let client = &self.options.client;
+        let request = client.epayment().create_payment().idempotency_key(key.as_str()).body(body);
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(CreatedPayment::from))
+    }
+}
+
+impl GetPayment {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 5090 means that there is no such payment.
+    pub async fn send(self) -> Result<Response<Payment>, Error> {
+        let operation = &operations::GET_PAYMENT;
+        checked(operation, limits::get_payment_reference(&self.reference))?;
+        let client = &self.options.client;
+        let request = client.epayment().get_payment().reference(self.reference.as_str());
+        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        Ok(answer.map(Payment::from))
+    }
+}
+
+impl GetEvents {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 5090 means that there is no such payment.
+    pub async fn send(self) -> Result<Response<Vec<PaymentEvent>>, Error> {
+        let operation = &operations::GET_PAYMENT_EVENT_LOG;
+        checked(operation, limits::get_payment_event_log_reference(&self.reference))?;
+        let client = &self.options.client;
+        let request = client.epayment().get_payment_event_log().reference(self.reference.as_str());
+        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        Ok(answer.map(|events| events.into_iter().map(PaymentEvent::from).collect()))
+    }
+}
+
+impl Cancel {
+    /// Cancels only while the customer has not authorized the payment; code 6060 says that
+    /// they have.
+    pub fn only_if_not_authorized(mut self) -> Self {
+        self.only_if_not_authorized = true;
+        self
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 6040 (all captured), 6050 (already ended), 6060
+    /// (authorized), 6190 (nothing left); `Indeterminate` when it may have taken effect.
+    pub async fn send(self) -> Result<Response<Modification>, Error> {
+        let operation = &operations::CANCEL_PAYMENT;
+        checked(operation, limits::cancel_payment_reference(&self.reference))?;
+        let key = self.options.settle_key(operation, &self.reference);
+        let client = &self.options.client;
+        let mut request =
+            client.epayment().cancel_payment().reference(self.reference.as_str()).idempotency_key(key.as_str());
+        if self.only_if_not_authorized {
+            request = request.body_map(|body| body.cancel_transaction_only(Some(true)));
+        }
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(Modification::from))
+    }
+}
+
+impl Capture {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 6080 (not authorized), 6090 (more than is left), 6100
+    /// (too late), 6170 (all captured); `Indeterminate` when it may have taken effect.
+    pub async fn send(self) -> Result<Response<Modification>, Error> {
+        let operation = &operations::CAPTURE_PAYMENT;
+        checked(operation, limits::capture_payment_reference(&self.reference))?;
+        let body = types::CaptureModificationRequest::builder().modification_amount(self.amount);
+        let body = types::CaptureModificationRequest::try_from(body).map_err(|error| unbuilt(operation, &error))?;
+        let amount = Place::ROOT.field("modificationAmount");
+        checked(operation, positive(&body.modification_amount, &amount))?;
+        checked(operation, limits::capture_modification_request(&body, &Place::ROOT))?;
+        let key = self.options.settle_key(operation, &self.reference);
+        let client = &self.options.client;
+        let request = client.epayment().capture_payment().reference(self.reference.as_str());
+        let request = request.idempotency_key(key.as_str()).body(body);
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(Modification::from))
+    }
+}
+
+impl Refund {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 6150 (more than is left), 6180 (all refunded), 6220
+    /// (too late); `Indeterminate` when it may have taken effect.
+    pub async fn send(self) -> Result<Response<Modification>, Error> {
+        let operation = &operations::REFUND_PAYMENT;
+        checked(operation, limits::refund_payment_reference(&self.reference))?;
+        let body = types::RefundModificationRequest::builder().modification_amount(self.amount);
+        let body = types::RefundModificationRequest::try_from(body).map_err(|error| unbuilt(operation, &error))?;
+        let amount = Place::ROOT.field("modificationAmount");
+        checked(operation, positive(&body.modification_amount, &amount))?;
+        checked(operation, limits::refund_modification_request(&body, &Place::ROOT))?;
+        let key = self.options.settle_key(operation, &self.reference);
+        let client = &self.options.client;
+        let request = client.epayment().refund_payment().reference(self.reference.as_str());
+        let request = request.idempotency_key(key.as_str()).body(body);
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(Modification::from))
+    }
+}
+
+impl ForceApprove {
+    /// The customer who approves: country code and number, 9 to 15 digits.
+    pub fn phone_number(mut self, phone_number: impl Into<String>) -> Self {
+        self.phone_number = Some(phone_number.into());
+        self
+    }
+
+    /// The `token` of the redirect URL.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Sends it, once: this operation takes no idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code 6230 (already authorized), 10010 (already ended),
+    /// 10020 (not in production), 10060 (Express and card payments cannot).
+    pub async fn send(self) -> Result<Response<()>, Error> {
+        let operation = &operations::FORCE_APPROVE;
+        checked(operation, limits::force_approve_reference(&self.reference))?;
+        let mut body = types::ForceApprove::builder().token(self.token.map(Secret::new));
+        if let Some(phone_number) = self.phone_number {
+            let customer = types::CustomerPhoneNumber::builder().phone_number(Some(Personal::new(phone_number)));
+            let customer =
+                types::CustomerPhoneNumber::try_from(customer).map_err(|error| unbuilt(operation, &error))?;
+            body = body.customer(customer);
+        }
+        let body = types::ForceApprove::try_from(body).map_err(|error| unbuilt(operation, &error))?;
+        checked(operation, limits::force_approve(&body, &Place::ROOT))?;
+        let client = &self.options.client;
+        let request = client.epayment().force_approve().reference(self.reference.as_str()).body(body);
+        client.transport().run(self.options.call(operation), || request.clone().send()).await
+    }
+}
+
+/// A body whose builder lacks something: a defect here, told as a broken rule.
+fn unbuilt(operation: &Operation, error: &dyn std::fmt::Display) -> Error {
+    Error::invalid_request(operation, &Place::ROOT.field("body").broken(error.to_string()))
+}
