@@ -1,2 +1,16 @@
-//! Stub.
-fn main() {}
+//! Tests across crates, in one binary.
+
+/// What answers may look like and still be read.
+mod decoding;
+/// A payment from creation to its closing figures, against the sandbox.
+mod payments;
+/// The bytes of every operation, as snapshots and as a raw witness.
+mod request_shapes;
+/// Faults before and after the effect, and what the errors claim.
+mod retries;
+// The published tables of transitions and codes, over HTTP.
+// sandbox_rules
+/// Nothing secret or personal is ever printed.
+mod secrecy;
+/// Access tokens: one request however many wait, one refresh after a 401.
+mod tokens;

@@ -143,9 +143,9 @@ impl fmt::Display for Problem {
         let title = self.title.as_deref().map(printable).unwrap_or_default();
         match (title.as_str(), self.code.as_deref()) {
             ("", None) => f.write_str("no reason given"),
-            ("", Some(code)) => write!(f, "code {}", printable(code)),
+            ("", Some(code)) => write!(f, "code {}", code_like(code)),
             (title, None) => f.write_str(title),
-            (title, Some(code)) => write!(f, "{title} (code {})", printable(code)),
+            (title, Some(code)) => write!(f, "{title} (code {})", code_like(code)),
         }?;
         match self.support_id.as_deref() {
             Some(id) => {
@@ -157,12 +157,22 @@ impl fmt::Display for Problem {
 }
 
 /// A foreign text, short and without what could be personal or secret: words with an `@`,
-/// with six or more digits, or too long to be a word.
+/// with six or more digits, that mix letters and digits as keys do, or too long for a word.
 fn printable(text: &str) -> String {
-    let telling =
-        |word: &&str| word.contains('@') || word.bytes().filter(u8::is_ascii_digit).count() >= 6 || word.len() > 40;
+    let telling = |word: &&str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        let mixed = digits > 0 && word.len() >= 8 && word.bytes().any(|byte| byte.is_ascii_alphabetic());
+        word.contains('@') || digits >= 6 || mixed || word.len() > 40
+    };
     let words: Vec<&str> = text.split_whitespace().map(|word| if telling(&word) { "…" } else { word }).collect();
     words.join(" ").chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+/// Codes are short words of letters, digits, dots and hyphens: `6080`, `Session-00100`.
+fn code_like(code: &str) -> &str {
+    let fits =
+        code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if fits { code } else { "…" }
 }
 
 fn of_object(body: &Value) -> Problem {

@@ -24,6 +24,9 @@ pub struct Options {
     pub market: Market,
     /// Refuse what is otherwise tolerated with a warning. Default: false.
     pub strict: bool,
+    /// Check every exchange against the documents and keep what is wrong for
+    /// [`Sandbox::violations`](crate::Sandbox::violations). For tests. Default: false.
+    pub check_exchanges: bool,
     /// Start of all identifiers: the same seed gives the same ones. Default: 0.
     pub seed: u64,
 }
@@ -98,6 +101,7 @@ impl Default for Options {
             profile: Profile::default(),
             market: Market::default(),
             strict: false,
+            check_exchanges: false,
             seed: 0,
         }
     }

@@ -151,6 +151,13 @@ impl Sandbox {
         self.shared.lock().warnings()
     }
 
+    /// What the exchanges so far broke of the documents, where
+    /// [`Options::check_exchanges`] is on.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.lock().violations.clone()
+    }
+
     /// Changes settings, as `PATCH /__sandbox/settings`.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ pub(crate) struct World {
     tokens: HashMap<String, Millis>,
     requests: VecDeque<Value>,
     warnings: VecDeque<Value>,
+    pub(crate) violations: Vec<String>,
     counter: u64,
 }
 
@@ -70,6 +71,7 @@ impl World {
             tokens: HashMap::new(),
             requests: VecDeque::new(),
             warnings: VecDeque::new(),
+            violations: Vec::new(),
             counter: 0,
             options,
             base_url,

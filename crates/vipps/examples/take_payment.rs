@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use vipps::{
-    Amount, Client, Credentials, Currency, Decision, Environment, IdempotencyKey, NewPayment, OrderLine, Receipt, System,
+    Amount, Client, Credentials, Currency, Decision, Environment, IdempotencyKey, NewPayment, OrderLine, Receipt,
+    System,
 };
 use vipps_sandbox::Sandbox;
 
@@ -76,7 +77,11 @@ async fn take_payment() -> Result<(), Box<dyn Error>> {
     println!("7. what happened:");
     for event in payments.events(&reference).await?.iter() {
         let name = event.name().map_or("?", |name| name.as_str());
-        println!("   {name:<10} {:>12}  {}", event.amount().to_string(), event.timestamp().map_or("", |at| at.as_str()));
+        println!(
+            "   {name:<10} {:>12}  {}",
+            event.amount().to_string(),
+            event.timestamp().map_or("", |at| at.as_str())
+        );
     }
     let closing = payments.get(&reference).await?;
     let money = closing.aggregate();

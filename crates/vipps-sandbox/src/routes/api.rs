@@ -12,7 +12,7 @@ use crate::idempotency::{Known, Scope, fingerprint};
 use crate::payment::Millis;
 use crate::refusal::Refusal;
 use crate::sandbox::Shared;
-use crate::schema::{Operation, operations};
+use crate::schema::{Operation, exchange_violations, operations};
 use crate::state::{PaymentId, World};
 
 /// A request that has found its operation.
@@ -150,6 +150,20 @@ impl Drop for Held<'_> {
 /// Authentication, idempotency, shape and rules, all under the lock: copies of a request
 /// wait for the first and find its answer.
 fn process(world: &mut World, request: &Request<'_>) -> Answer {
+    let answer = decide(world, request);
+    if world.options.check_exchanges {
+        world.violations.extend(exchange_violations(
+            request.method,
+            request.path,
+            request.body,
+            answer.status,
+            &answer.body,
+        ));
+    }
+    answer
+}
+
+fn decide(world: &mut World, request: &Request<'_>) -> Answer {
     let now = world.settle();
     if request.operation.api == "access-token" {
         return access_token::fetch(world, request, now);

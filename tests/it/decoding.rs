@@ -1,0 +1,135 @@
+use serde_json::{Value, json};
+use vipps::epayment::enums::{PaymentEventName, PaymentMethodType, State};
+use vipps::epayment::types;
+use vipps::{Amount, Currency};
+use vipps_access_token::types::AuthorizationTokenResponse;
+
+/// The sample of the published reference page, members and values as printed there.
+fn published_payment() -> Value {
+    let money = json!({ "currency": "NOK", "value": 1000 });
+    json!({
+        "aggregate": { "authorizedAmount": money, "cancelledAmount": money, "capturedAmount": money, "refundedAmount": money },
+        "amount": money, "state": "CREATED", "paymentMethod": { "type": "WALLET", "cardBin": "540185" },
+        "profile": { "sub": "string" }, "pspReference": "string", "reference": "reference-string"
+    })
+}
+
+fn payment(body: &Value) -> types::GetPaymentResponse {
+    serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+#[test]
+fn the_published_samples_decode_and_come_back_as_they_were() {
+    let decoded = payment(&published_payment());
+    assert_eq!(decoded.aggregate.captured_amount, Amount::nok_minor(1000));
+    assert_eq!(serde_json::to_value(&decoded).unwrap(), published_payment());
+
+    let created = json!({ "redirectUrl": "https://landing.vipps.no?token=eyJ0", "reference": "reference-string" });
+    let decoded: types::CreatePaymentResponse = serde_json::from_value(created.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&decoded).unwrap(), created);
+
+    let events = json!([{
+        "reference": "reference-string", "pspReference": "string", "name": "AUTHORIZED", "paymentAction": "CREATE",
+        "amount": { "currency": "NOK", "value": 1000 }, "timestamp": "2019-08-24T14:15:22Z",
+        "processedAt": "2019-08-24T14:15:22Z", "idempotencyKey": "string", "success": true
+    }]);
+    let decoded: Vec<types::PaymentEvent> = serde_json::from_value(events.clone()).unwrap();
+    assert_eq!(decoded[0].name, Some(PaymentEventName::Authorized));
+    assert_eq!(serde_json::to_value(&decoded).unwrap(), events);
+}
+
+#[test]
+fn unknown_values_and_members_never_break_a_payment() {
+    let mut body = published_payment();
+    body["state"] = "FROZEN".into();
+    body["amount"]["currency"] = "ISK".into();
+    body["paymentMethod"]["type"] = "BARTER".into();
+    body["colour"] = json!({ "deep": [1, 2] });
+    let decoded = payment(&body);
+    assert_eq!(decoded.state, State::Unknown("FROZEN".into()));
+    assert_eq!(decoded.amount.currency(), &Currency::Unknown("ISK".into()));
+    assert_eq!(decoded.payment_method.unwrap().type_, Some(PaymentMethodType::Unknown("BARTER".into())));
+}
+
+/// Every member of the sample in turn missing, and null, except what an answer cannot do
+/// without.
+#[test]
+fn optional_members_may_be_missing_or_null() {
+    let indispensable = ["aggregate", "amount", "state", "reference"];
+    let members: Vec<String> = published_payment().as_object().unwrap().keys().cloned().collect();
+    for name in members {
+        let mut missing = published_payment();
+        missing.as_object_mut().unwrap().remove(&name);
+        let mut null = published_payment();
+        null[&name] = Value::Null;
+        for body in [missing, null] {
+            let decoded = serde_json::from_value::<types::GetPaymentResponse>(body);
+            assert_eq!(decoded.is_err(), indispensable.contains(&name.as_str()), "{name}");
+        }
+    }
+    for name in ["metadata", "userDetails", "shippingDetails", "captureGuaranteedUntil", "redirectUrl"] {
+        let mut null = published_payment();
+        null[name] = Value::Null;
+        payment(&null);
+    }
+}
+
+#[test]
+fn a_missing_aggregate_never_reads_as_zero() {
+    for name in ["authorizedAmount", "cancelledAmount", "capturedAmount", "refundedAmount"] {
+        let mut body = published_payment();
+        body["aggregate"].as_object_mut().unwrap().remove(name);
+        assert!(serde_json::from_value::<types::GetPaymentResponse>(body).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn limits_of_requests_are_not_checked_on_answers() {
+    let mut body = published_payment();
+    body["reference"] = "x".into();
+    body["amount"]["value"] = (-5).into();
+    body["paymentMethod"]["cardBin"] = "no card".into();
+    body["captureGuaranteedUntil"] = "some day".into();
+    body["metadata"] = json!({ "a": "1", "b": "2", "c": "3", "d": "4", "e": "5", "f": "6" });
+    let decoded = payment(&body);
+    assert_eq!(decoded.capture_guaranteed_until.unwrap().unix_millis(), None);
+}
+
+#[test]
+fn customers_of_each_kind_keep_their_kind() {
+    use vipps::epayment::enums::Customer;
+    let read = |body: Value| serde_json::from_value::<Customer>(body).unwrap();
+    assert!(matches!(read(json!({ "phoneNumber": "4712345678" })), Customer::CustomerPhoneNumber(_)));
+    assert!(matches!(read(json!({ "personalQr": "https://qr" })), Customer::PersonalQrCode(_)));
+    assert!(matches!(read(json!({ "customerToken": "t" })), Customer::CustomerToken(_)));
+    let new = json!({ "faceScan": { "id": 1 } });
+    assert!(matches!(read(new.clone()), Customer::Unknown(_)));
+    assert_eq!(serde_json::to_value(read(new.clone())).unwrap(), new);
+}
+
+#[test]
+fn token_answers_decode_with_texts_and_with_numbers() {
+    let published = json!({
+        "token_type": "Bearer", "expires_in": "3600", "ext_expires_in": "3600", "expires_on": "1547823408",
+        "not_before": "1547819508", "resource": "00000002-0000-0000-c000-000000000000", "access_token": "jwt"
+    });
+    let numbers = json!({ "token_type": "Bearer", "expires_in": 3600, "access_token": "jwt" });
+    for body in [published, numbers] {
+        let token: AuthorizationTokenResponse = serde_json::from_value(body).unwrap();
+        assert_eq!(token.expires_in.unwrap().as_str(), "3600");
+        assert_eq!(token.access_token.reveal(), "jwt");
+    }
+}
+
+#[test]
+fn a_request_keeps_exactly_what_was_set() {
+    let body = json!({
+        "amount": { "currency": "NOK", "value": 49900 }, "reference": "acme-order-42", "userFlow": "QR", "paymentMethod": { "type": "WALLET" },
+        "metadata": { "z": "1", "a": "2" }, "qrFormat": { "format": "IMAGE/PNG", "size": 100 }, "minimumUserAge": 18,
+        "receipt": { "orderLines": [{ "name": "n", "id": "i", "totalAmount": -1, "totalAmountExcludingTax": -1, "totalTaxAmount": 0,
+            "unitInfo": { "unitPrice": null, "quantity": "1.5", "quantityUnit": "KG" } }], "bottomLine": { "currency": "NOK" } },
+        "shipping": { "dynamicOptions": { "callbackUrl": "https://a.example", "callbackAuthorizationToken": "Bearer x" } }
+    });
+    let request: types::CreatePaymentRequest = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&request).unwrap(), body);
+}

@@ -1,0 +1,173 @@
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+use vipps::epayment::types;
+use vipps::{Amount, Client, Error, NewPayment};
+use vipps_sandbox::Fault;
+use vipps_tests::{
+    CLIENT_ID, CLIENT_SECRET, CheckedSandbox, Reply, SUBSCRIPTION_KEY, ScriptedServer, client_for, credentials,
+    quick_retries,
+};
+
+const PHONE: &str = "4798765432";
+const NAME: &str = "Nordmann";
+const EMAIL: &str = "kari@acme.example";
+
+/// Everything that must never be seen.
+fn hidden() -> Vec<&'static str> {
+    vec![
+        CLIENT_ID,
+        CLIENT_SECRET,
+        SUBSCRIPTION_KEY,
+        "f00dfeed",
+        PHONE,
+        NAME,
+        EMAIL,
+        "landing-5ecret",
+        "callback-5ecret",
+    ]
+}
+
+fn assert_hidden(text: &str, what: &str) {
+    for secret in hidden() {
+        assert!(!text.contains(secret), "{what} shows {secret}: {text}");
+    }
+}
+
+fn order() -> NewPayment {
+    NewPayment::push_message("acme-order-1042", Amount::nok_minor(1000), PHONE)
+}
+
+fn describe(error: &Error) -> String {
+    let mut out = format!("{error} | {error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let _ = write!(out, " | {cause} | {cause:?}");
+        source = cause.source();
+    }
+    out
+}
+
+#[test]
+fn types_do_not_show_what_they_hold() {
+    let payment: types::GetPaymentResponse = serde_json::from_value(serde_json::json!({
+        "reference": "acme-1", "state": "CREATED", "amount": { "currency": "NOK", "value": 1 },
+        "aggregate": { "authorizedAmount": { "currency": "NOK", "value": 0 }, "capturedAmount": { "currency": "NOK", "value": 0 },
+            "cancelledAmount": { "currency": "NOK", "value": 0 }, "refundedAmount": { "currency": "NOK", "value": 0 } },
+        "redirectUrl": "https://landing.vipps.no?token=landing-5ecret", "profile": { "sub": NAME },
+        "userDetails": { "email": EMAIL, "firstName": NAME, "lastName": NAME, "mobileNumber": PHONE, "dateOfBirth": PHONE,
+            "addresses": [{ "addressLine1": NAME, "city": NAME, "postCode": PHONE, "country": "NO" }] },
+        "shippingDetails": { "address": { "addressLine1": NAME, "addressLine2": NAME, "city": NAME, "postCode": PHONE, "country": "NO" }, "shippingCost": 1 }
+    }))
+    .unwrap();
+    assert_hidden(&format!("{payment:?}"), "a payment");
+    assert_hidden(&format!("{:?}", vipps::Payment::from(payment)), "a payment of the facade");
+    assert_hidden(&format!("{:?}", order()), "an order");
+    let shipping = order().with(|request| {
+        request.shipping = serde_json::from_value(serde_json::json!({ "dynamicOptions": { "callbackUrl": "https://a.example", "callbackAuthorizationToken": "callback-5ecret" } })).unwrap();
+        request.industry_data = serde_json::from_value(serde_json::json!({ "airlineData": { "agencyInvoiceNumber": "1", "airlineCode": "074", "airlineDesignatorCode": "KL", "passengerName": NAME } })).unwrap();
+    });
+    assert_hidden(&format!("{shipping:?}"), "an order with shipping");
+    let client = client_for("http://127.0.0.1:1".parse().unwrap(), credentials()).build().unwrap();
+    let printed =
+        format!("{:?} {client:?} {:?} {:?}", credentials(), client.transport(), client.payments().create(order()));
+    assert_hidden(&printed, "a client");
+    let epayment = vipps_epayment::Client::with_transport(client.transport());
+    assert_hidden(&format!("{epayment:?}"), "a generated client");
+    let request = epayment.create_payment().body(order().raw().clone());
+    assert_hidden(&format!("{request:?}"), "a generated builder");
+}
+
+#[tokio::test]
+async fn errors_do_not_repeat_what_was_sent_or_answered() {
+    let echo = format!(
+        r#"{{"title":"no user {PHONE} ({EMAIL})","detail":"{NAME}","status":400,"traceId":"t","extraDetails":[{{"name":"customer.phoneNumber","reason":"{PHONE} {NAME}"}}]}}"#
+    );
+    let replies = [
+        Reply::json(400, "", &echo),
+        Reply::json(401, "", &format!(r#"{{"statusCode":401,"message":"key {SUBSCRIPTION_KEY} is wrong"}}"#)),
+        Reply::json(503, "", &echo),
+        Reply::json(200, "", &format!(r#"{{"reference":"{NAME}","redirectUrl":5,"{PHONE}":"x"}}"#)),
+        Reply::json(200, "", NAME),
+        Reply::json(400, "", &format!("<html>{NAME}</html>")),
+        Reply::Reset,
+    ];
+    for reply in replies {
+        let server = ScriptedServer::start(vec![reply.clone()]).await;
+        let client = client_for(server.environment(), credentials()).retry(quick_retries()).build().unwrap();
+        let error = client.payments().create(order()).await.unwrap_err();
+        assert_hidden(&describe(&error), &format!("{reply:?}"));
+    }
+    let client =
+        client_for("http://127.0.0.1:1".parse().unwrap(), credentials()).retry(quick_retries()).build().unwrap();
+    assert_hidden(&describe(&client.payments().create(order()).await.unwrap_err()), "no connection");
+    let bad = client.payments().create(order().customer_phone(format!("+{PHONE}"))).await.unwrap_err();
+    assert_hidden(&describe(&bad), "an invalid request");
+}
+
+/// Collects what every crate traces.
+#[derive(Clone, Default)]
+struct Collected(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Collected {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Collected {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+async fn exercise(client: &Client) {
+    let payments = client.payments();
+    let _ = payments.create(order()).await;
+    let _ = payments.force_approve("acme-order-1042").phone_number(PHONE).await;
+    let _ = payments.capture("acme-order-1042", Amount::nok_minor(400)).await;
+    let _ = payments.get("acme-order-1042").await;
+    let _ = payments.wait_for_decision("acme-order-1042").first_poll_after(Duration::ZERO).await;
+}
+
+/// One test alone sets the subscriber of its thread; the runtime has that thread only.
+#[test]
+fn traces_of_all_crates_at_the_lowest_level_show_nothing() {
+    let collected = Collected::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(collected.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let echo = format!(r#"{{"title":"{PHONE}","detail":"{NAME}","status":503}}"#);
+            let server =
+                ScriptedServer::start(vec![Reply::json(503, "", &echo), Reply::Reset, Reply::json(200, "", &echo)])
+                    .await;
+            exercise(&client_for(server.environment(), credentials()).retry(quick_retries()).build().unwrap()).await;
+            let sandbox = CheckedSandbox::start().await;
+            sandbox.faults().next("capturePayment", Fault::status(503));
+            exercise(&sandbox.client_builder().retry(quick_retries()).build().unwrap()).await;
+        });
+    });
+    let text = String::from_utf8(collected.0.lock().unwrap().clone()).unwrap();
+    for seen in ["vipps.call", "vipps.attempt", "http.response.status_code", "capturePayment", "hyper"] {
+        assert!(text.contains(seen), "the traces have {seen}");
+    }
+    assert_hidden(&text, "a trace");
+    for secret in ["test-client-secret", "test-subscription-key", "landing?token="] {
+        assert!(!text.contains(secret), "a trace shows {secret}");
+    }
+}
