@@ -1,9 +1,13 @@
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 use vipps::epayment::types;
 use vipps::{Amount, Client, Error, NewPayment};
 use vipps_sandbox::Fault;
@@ -140,28 +144,33 @@ async fn exercise(client: &Client) {
     let _ = payments.wait_for_decision("acme-order-1042").first_poll_after(Duration::ZERO).await;
 }
 
-/// One test alone sets the subscriber of its thread; the runtime has that thread only.
+thread_local! {
+    /// Whether this thread's traces are collected.
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The subscriber is that of the whole process, since callsites remember what an earlier
+/// one wanted; it looks at the thread of this test alone.
 #[test]
 fn traces_of_all_crates_at_the_lowest_level_show_nothing() {
     let collected = Collected::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+    let layer = tracing_subscriber::fmt::layer()
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(collected.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let echo = format!(r#"{{"title":"{PHONE}","detail":"{NAME}","status":503}}"#);
-            let server =
-                ScriptedServer::start(vec![Reply::json(503, "", &echo), Reply::Reset, Reply::json(200, "", &echo)])
-                    .await;
-            exercise(&client_for(server.environment(), credentials()).retry(quick_retries()).build().unwrap()).await;
-            let sandbox = CheckedSandbox::start().await;
-            sandbox.faults().next("capturePayment", Fault::status(503));
-            exercise(&sandbox.client_builder().retry(quick_retries()).build().unwrap()).await;
-        });
+        .with_filter(dynamic_filter_fn(|_, _| WATCHED.get()));
+    tracing_subscriber::registry().with(layer).init();
+    WATCHED.set(true);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let echo = format!(r#"{{"title":"{PHONE}","detail":"{NAME}","status":503}}"#);
+        let server =
+            ScriptedServer::start(vec![Reply::json(503, "", &echo), Reply::Reset, Reply::json(200, "", &echo)]).await;
+        exercise(&client_for(server.environment(), credentials()).retry(quick_retries()).build().unwrap()).await;
+        let sandbox = CheckedSandbox::start().await;
+        sandbox.faults().next("capturePayment", Fault::status(503));
+        exercise(&sandbox.client_builder().retry(quick_retries()).build().unwrap()).await;
     });
+    WATCHED.set(false);
     let text = String::from_utf8(collected.0.lock().unwrap().clone()).unwrap();
     for seen in ["vipps.call", "vipps.attempt", "http.response.status_code", "capturePayment", "hyper"] {
         assert!(text.contains(seen), "the traces have {seen}");

@@ -160,7 +160,12 @@ impl Transport {
             *request.body_mut() = None;
             request.headers_mut().remove(CONTENT_TYPE);
         }
+        // Some gateways refuse a write that does not say how long it is.
+        let says_no_length = request.body().is_none() && !operation.is_read();
         let headers = request.headers_mut();
+        if says_no_length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         headers.remove("api-version");
         headers.reserve(self.inner.headers.len() + 2);
         for (name, value) in &self.inner.headers {
