@@ -8,8 +8,8 @@ mod payments;
 mod request_shapes;
 /// Faults before and after the effect, and what the errors claim.
 mod retries;
-// The published tables of transitions and codes, over HTTP.
-// sandbox_rules
+/// The published tables of transitions and codes, over HTTP.
+mod sandbox_rules;
 /// Nothing secret or personal is ever printed.
 mod secrecy;
 /// Access tokens: one request however many wait, one refresh after a 401.

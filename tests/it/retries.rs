@@ -366,6 +366,16 @@ async fn without_a_connection_nothing_was_sent() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_also_when_later_attempts_found_no_connection() {
+    let (server, client, _) = scripted(vec![Reply::json(429, "", r#"{"statusCode":429,"message":"slow down"}"#)]).await;
+    // The token is there; then the host goes away.
+    client.payments().get(REFERENCE).max_attempts(1).await.unwrap_err();
+    server.close_after_next();
+    let error = capture(&client).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused(no) if no.status() == 429), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = ScriptedServer::start(vec![Reply::json(200, "", &modified())]).await;
     let header = format!("location: {}/epayment/v1/payments/x\r\n", elsewhere.environment());

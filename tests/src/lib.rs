@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,6 +134,7 @@ pub struct ScriptedServer {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
     tokens: Arc<Mutex<u32>>,
+    closing: Arc<AtomicBool>,
 }
 
 impl ScriptedServer {
@@ -146,13 +148,21 @@ impl ScriptedServer {
         let address = listener.local_addr().expect("a bound address");
         let (seen, tokens) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
         let (requests, token_requests) = (seen.clone(), tokens.clone());
+        let closing = Arc::new(AtomicBool::new(false));
+        let closes = closing.clone();
         tokio::spawn(async move {
             let replies = Arc::new(Mutex::new((0, replies)));
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, replies.clone(), requests.clone(), token_requests.clone()));
+                let served = answer(stream, replies.clone(), requests.clone(), token_requests.clone());
+                if closes.load(Ordering::SeqCst) {
+                    drop(listener);
+                    served.await;
+                    return;
+                }
+                tokio::spawn(served);
             }
         });
-        Self { address, seen, tokens }
+        Self { address, seen, tokens, closing }
     }
 
     /// The environment of its clients.
@@ -163,6 +173,11 @@ impl ScriptedServer {
     #[must_use]
     pub fn environment(&self) -> Environment {
         format!("http://{}", self.address).parse().expect("a base address")
+    }
+
+    /// Answers one more connection and is gone then.
+    pub fn close_after_next(&self) {
+        self.closing.store(true, Ordering::SeqCst);
     }
 
     /// The requests other than those for tokens, byte for byte.

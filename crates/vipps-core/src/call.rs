@@ -1,12 +1,12 @@
 //! One call: 1 to n attempts that share a key and a body. The only loop.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use futures_util::future::{Either, select};
 use progenitor_client::ResponseValue;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
@@ -15,7 +15,8 @@ use vipps_types::IdempotencyKey;
 
 use crate::backoff::Backoff;
 use crate::error::{
-    Authentication, Error, Indeterminate, NoAnswer, NotSent, Refused, Report, Source, TokenError, Unreadable,
+    Authentication, Error, Indeterminate, InvalidRequest, NoAnswer, NotSent, Refused, Report, Source, TokenError,
+    Unreadable,
 };
 use crate::observe::Event;
 use crate::operation::{Auth, KeyRule, Operation};
@@ -64,6 +65,10 @@ impl Call {
     }
 
     fn check(&self) -> Result<(), Error> {
+        if self.deadline.is_some_and(|limit| limit.is_zero()) || self.max_attempts == Some(0) {
+            let rule = "deadline and max_attempts must be more than zero";
+            return Err(Error::invalid(self.operation, None, rule.into()));
+        }
         let invalid = |rule: &str| Err(Error::invalid(self.operation, Some("Idempotency-Key".into()), rule.into()));
         match (self.operation.key, &self.key) {
             (KeyRule::Required(_), None) => invalid("is required: give the call a key with Call::key"),
@@ -78,25 +83,55 @@ impl Call {
 
 /// What the hooks of a generated client share with the attempt they run in.
 struct Attempt {
+    operation: &'static str,
     token: Option<Arc<AccessToken>>,
     key: Option<HeaderValue>,
-    status: Cell<Option<u16>>,
+    progress: Arc<Progress>,
+}
+
+/// How far an attempt came; also known when it is cut short.
+#[derive(Default)]
+struct Progress {
+    /// A request of the call's own operation went through the hook, with its key.
+    begun: AtomicBool,
+    /// The status of the answer, 0 before it.
+    status: AtomicU16,
+}
+
+impl Progress {
+    fn status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
 }
 
 tokio::task_local! {
-    static ATTEMPT: RefCell<Attempt>;
+    static ATTEMPT: Attempt;
+}
+
+/// A request of this operation is about to be sent; not if the call names another.
+pub(crate) fn begin_request(operation: &'static str) -> Result<(), ()> {
+    ATTEMPT
+        .try_with(|attempt| match attempt.operation == operation {
+            true => {
+                attempt.progress.begun.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            false => Err(()),
+        })
+        // Outside of a call there is nothing to compare with.
+        .unwrap_or(Ok(()))
 }
 
 pub(crate) fn current_token() -> Option<Arc<AccessToken>> {
-    ATTEMPT.try_with(|attempt| attempt.borrow().token.clone()).ok().flatten()
+    ATTEMPT.try_with(|attempt| attempt.token.clone()).ok().flatten()
 }
 
 pub(crate) fn current_key() -> Option<HeaderValue> {
-    ATTEMPT.try_with(|attempt| attempt.borrow().key.clone()).ok().flatten()
+    ATTEMPT.try_with(|attempt| attempt.key.clone()).ok().flatten()
 }
 
 pub(crate) fn note_status(status: u16) {
-    let _ = ATTEMPT.try_with(|attempt| attempt.borrow().status.set(Some(status)));
+    let _ = ATTEMPT.try_with(|attempt| attempt.progress.status.store(status, Ordering::Relaxed));
 }
 
 /// Why an attempt gave no value.
@@ -175,15 +210,17 @@ impl Transport {
             let (began, limit) = course.begin();
             let failure = match self.attempt(&mut course, limit, &attempt).await {
                 Ok(value) => return Ok(course.done(began, value)),
-                Err(Ended::Invalid(rule)) => return Err(Error::invalid(course.call.operation, None, rule)),
+                Err(Ended::Invalid(rule)) => return Err(course.invalid(began, rule)),
                 Err(Ended::Failed(failure)) => *failure,
             };
+            if failure.prospect == Prospect::NewToken
+                && let Some(token) = course.token.take()
+            {
+                // Also when this call ends here: the next one needs another token.
+                self.tokens().forget(&token);
+            }
             match course.failed(began, &failure) {
-                Some(Decision::Refresh) => {
-                    if let Some(token) = course.token.take() {
-                        self.tokens().forget(&token);
-                    }
-                }
+                Some(Decision::Refresh) => {}
                 Some(Decision::Again(Some(wait))) => self.clock().sleep(wait).await,
                 _ => return Err(course.error(failure)),
             }
@@ -210,31 +247,31 @@ impl Transport {
             attempt = course.attempts,
             http.response.status_code = tracing::field::Empty,
         );
+        let progress = Arc::new(Progress::default());
+        let timer = self.clock().limit(limit);
         let exchange = async {
             if operation.auth == Auth::Bearer {
                 course.token = Some(self.token().await.map_err(not_authenticated)?);
             }
-            let context = Attempt { token: course.token.clone(), key: course.key.clone(), status: Cell::new(None) };
-            let mut request = pin!(ATTEMPT.scope(RefCell::new(context), attempt()));
-            let result = request.as_mut().await;
-            let status = request.take_value().and_then(|context| context.borrow().status.get());
-            if let Some(status) = status {
+            let (token, key) = (course.token.clone(), course.key.clone());
+            let context = Attempt { operation: operation.id, token, key, progress: progress.clone() };
+            let result = ATTEMPT.scope(context, attempt()).await;
+            if let Some(status) = progress.status() {
                 tracing::Span::current().record("http.response.status_code", status);
             }
             match result {
                 Ok(value) => Ok(value),
-                Err(error) => Err(self.failure(error, status).await),
+                Err(error) => Err(self.failure(error, progress.status()).await),
             }
-        }
-        .instrument(span);
-        match select(pin!(exchange), self.clock().limit(limit)).await {
+        };
+        let result = match select(pin!(exchange.instrument(span)), timer).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => {
-                let mut failure = Failure::new(Evidence::Lost, Prospect::Transient, "timeout");
-                failure.timeout = Some(limit);
-                Err(failure.into())
-            }
-        }
+            Either::Right(_) => Err(out_of_time(limit, &progress).into()),
+        };
+        // Nothing says that a request outside the hook carried the key: it is not repeated.
+        course.repeatable &= progress.begun.load(Ordering::Relaxed)
+            || matches!(&result, Err(Ended::Failed(failure)) if failure.evidence == Evidence::NotSent);
+        result
     }
 
     /// What a failed exchange proves; reads the body of an error answer.
@@ -270,12 +307,26 @@ impl Transport {
         failure.into()
     }
 
-    async fn answered(&self, response: reqwest::Response) -> Failure {
+    async fn answered(&self, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
         let retry_after = self.retry_after(response.headers());
-        // An error body that breaks off is read as far as it came: the status counts.
-        let problem = Problem::read(response.bytes().await.unwrap_or_else(|_| Bytes::new()));
+        let mut body = BytesMut::new();
+        let mut cut_off = false;
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                // Read as far as it came: the status counts.
+                Err(_) => {
+                    cut_off = true;
+                    break;
+                }
+            }
+        }
+        let problem = Problem::read(body.freeze());
         let (evidence, prospect) = of_answer(status, &problem);
+        // What was cut off may have been a code that says to come back.
+        let prospect = if cut_off && prospect == Prospect::Final { Prospect::Transient } else { prospect };
         let mut failure = Failure::new(evidence, prospect, "refused").status(Some(status));
         failure.retry_after = retry_after;
         failure.problem = Some(problem);
@@ -285,6 +336,20 @@ impl Transport {
     fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         retry::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock().wall())
     }
+}
+
+/// An attempt that did not end within its limit: what is known decides what it proves.
+fn out_of_time(limit: Duration, progress: &Progress) -> Failure {
+    let (evidence, ended) = match progress.status() {
+        Some(200..=299) => (Evidence::Unreadable, "cut-off"),
+        Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
+        None if progress.begun.load(Ordering::Relaxed) => (Evidence::Lost, "timeout"),
+        // Still waiting for a token: nothing of this operation was sent.
+        None => (Evidence::NotSent, "no-token"),
+    };
+    let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(progress.status());
+    failure.timeout = Some(limit);
+    failure
 }
 
 fn not_authenticated(error: TokenError) -> Ended {
@@ -304,9 +369,23 @@ struct Course<'a> {
     started: Duration,
     deadline: Duration,
     attempts: u32,
+    /// The operation may be sent twice: a read, or a write that carries its key.
+    repeatable: bool,
     refreshed: bool,
     evidence: Vec<Evidence>,
+    /// The last answer other than yes: what a refusal tells when a later attempt told less.
+    answer: Option<Answered>,
+    /// The status of a yes that could not be read.
+    unreadable: Option<u16>,
     backoff: Backoff,
+}
+
+/// What an answer other than yes said.
+#[derive(Clone)]
+struct Answered {
+    status: u16,
+    problem: Problem,
+    retry_after: Option<Duration>,
 }
 
 impl<'a> Course<'a> {
@@ -319,10 +398,13 @@ impl<'a> Course<'a> {
             key: call.key.as_ref().and_then(|key| HeaderValue::from_str(key.as_str()).ok()),
             token: None,
             started,
-            deadline: started + call.deadline.unwrap_or(policy.deadline),
+            deadline: started.saturating_add(call.deadline.unwrap_or(policy.deadline)),
             attempts: 0,
+            repeatable: call.operation.is_read() || call.key.is_some(),
             refreshed: false,
             evidence: Vec::new(),
+            answer: None,
+            unreadable: None,
             backoff: Backoff::new(policy.retry.base_backoff, policy.retry.max_backoff),
             call,
         };
@@ -349,6 +431,14 @@ impl<'a> Course<'a> {
     /// Takes a failed attempt into account; `None` means that the call ends here.
     fn failed(&mut self, began: Duration, failure: &Failure) -> Option<Decision> {
         self.evidence.push(failure.evidence);
+        match (failure.evidence, failure.status) {
+            (Evidence::Unreadable, status) => self.unreadable = status.or(self.unreadable),
+            (_, Some(status)) => {
+                let problem = failure.problem.clone().unwrap_or_default();
+                self.answer = Some(Answered { status, problem, retry_after: failure.retry_after });
+            }
+            (_, None) => {}
+        }
         self.tell_attempt(began, failure.status, failure.ended);
         let operation = self.call.operation;
         let policy = self.transport.policy();
@@ -359,7 +449,7 @@ impl<'a> Course<'a> {
                 Auth::KeyHeaders if failure.prospect == Prospect::NewToken => Prospect::Final,
                 _ => failure.prospect,
             },
-            repeatable: operation.is_read() || self.call.key.is_some(),
+            repeatable: self.repeatable,
             refreshed: self.refreshed,
             attempts: self.attempts,
             max_attempts: self.call.max_attempts.unwrap_or(policy.retry.max_attempts),
@@ -374,7 +464,10 @@ impl<'a> Course<'a> {
             }
             Decision::Again(wait) => {
                 let wait = wait.unwrap_or_else(|| self.backoff.next(&**self.transport.random_below()));
-                if self.now() + wait >= self.deadline || !self.transport.budget().spend() {
+                // An attempt that begins with next to no time left could only be lost.
+                let enough = policy.attempt_timeout / 20;
+                let begins = self.now().saturating_add(wait);
+                if begins.saturating_add(enough) >= self.deadline || !self.transport.budget().spend() {
                     return None;
                 }
                 wait
@@ -394,27 +487,43 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The error of a call that has ended, by all its attempts.
-    fn error(&self, last: Failure) -> Error {
-        let operation = self.call.operation;
-        let report = Report {
-            operation: operation.id,
-            is_read: operation.is_read(),
+    /// A request that was never valid: nothing was sent by this attempt.
+    fn invalid(&self, began: Duration, rule: String) -> Error {
+        self.tell_attempt(began, None, "invalid");
+        self.tell_end(false, false);
+        Error::InvalidRequest(Box::new(InvalidRequest { report: self.report(), field: None, rule }))
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            operation: self.call.operation.id,
+            is_read: self.call.operation.is_read(),
             attempts: self.attempts,
             elapsed: self.now().saturating_sub(self.started),
             idempotency_key: self.call.key.clone(),
-        };
+        }
+    }
+
+    /// The error of a call that has ended, by all its attempts.
+    fn error(&self, last: Failure) -> Error {
+        let operation = self.call.operation;
+        let report = self.report();
         let Failure { status, problem, retry_after, timeout, token, source, .. } = last;
         let token_source = |token: Option<TokenError>| token.map(|token| Box::new(token) as Source);
         let error = match (verdict(&self.evidence, operation.is_read()), token) {
-            (Verdict::NotSent, Some(source)) => Error::Authentication(Box::new(Authentication { report, source })),
+            // Whatever was answered before: the keys are what to look at.
+            (Verdict::NotSent | Verdict::Refused, Some(source)) => {
+                Error::Authentication(Box::new(Authentication { report, source }))
+            }
             (Verdict::NotSent, None) => Error::NotSent(Box::new(NotSent { report, source })),
             (Verdict::NoAnswer, token) => {
                 Error::NoAnswer(Box::new(NoAnswer { report, timeout, source: source.or(token_source(token)) }))
             }
-            (Verdict::Refused, _) => {
-                let problem = problem.unwrap_or_default();
-                Error::Refused(Box::new(Refused { report, status: status.unwrap_or_default(), problem, retry_after }))
+            (Verdict::Refused, None) => {
+                // There was an answer, or the verdict would be another.
+                let unknown = || Answered { status: 0, problem: Problem::default(), retry_after: None };
+                let Answered { status, problem, retry_after } = self.answer.clone().unwrap_or_else(unknown);
+                Error::Refused(Box::new(Refused { report, status, problem, retry_after }))
             }
             (Verdict::Indeterminate, token) => Error::Indeterminate(Box::new(Indeterminate {
                 report,
@@ -426,7 +535,7 @@ impl<'a> Course<'a> {
             })),
             (Verdict::Unreadable, token) => {
                 let source = source.or(token_source(token));
-                Error::Unreadable(Box::new(Unreadable { report, status: status.unwrap_or(200), source }))
+                Error::Unreadable(Box::new(Unreadable { report, status: self.unreadable.unwrap_or(200), source }))
             }
         };
         self.tell_end(false, error.may_have_taken_effect());

@@ -420,6 +420,14 @@ pub(crate) struct TokenFailure {
 }
 
 impl TokenError {
+    /// The runtime that was fetching has ended.
+    pub(crate) fn of_a_lost_task() -> Self {
+        let what = "ended with the runtime that made it".into();
+        let failure =
+            TokenFailure { status: None, problem: None, retry_after: None, what, transient: true, source: None };
+        Self { inner: std::sync::Arc::new(failure) }
+    }
+
     /// The HTTP status, where one arrived.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -485,6 +493,9 @@ pub enum ConfigError {
     /// The environment is https and this build has no TLS.
     #[error("{0} needs TLS: turn on the feature `rustls`, or hand in a client of your own")]
     NoTls(String),
+    /// The base address carries a password, a query, or a scheme other than http and https.
+    #[error(transparent)]
+    Environment(#[from] vipps_types::EnvironmentError),
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up; on a machine without certificates, install `ca-certificates`")]
     HttpClient(#[source] Source),

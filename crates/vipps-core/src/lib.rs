@@ -48,6 +48,16 @@ pub use retry::RetryPolicy;
 pub use system::System;
 pub use transport::{RandomBelow, Transport, TransportBuilder};
 
+/// One segment of a path: everything but letters, digits, `-`, `_`, `.` and `~` is
+/// percent-encoded, a backslash too, which addresses would take for a slash.
+#[doc(hidden)]
+#[must_use]
+pub fn encode_segment(text: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(text, KEPT).to_string()
+}
+
 /// The vocabulary of all Vipps crates, from `vipps-types`.
 pub use vipps_types as types;
 

@@ -11,7 +11,8 @@ pub(crate) enum Evidence {
     Lost,
     /// An answer that leaves the effect open: 408, 5xx, or the first request is still running.
     Doubtful,
-    /// An answer from before the operation: 401, 423, 429, a gateway's 4xx, come back later.
+    /// An answer that says no without being about the operation under this key: 401, 403,
+    /// 409, 423, 429, a gateway's 4xx, come back later.
     Turned,
     /// The API itself said no to this operation under this key.
     Refused,
@@ -60,6 +61,9 @@ pub(crate) fn of_answer(status: u16, problem: &Problem) -> (Evidence, Prospect) 
         _ if status >= 500 => (Evidence::Doubtful, Prospect::Final),
         _ if running => (Evidence::Doubtful, Prospect::Transient),
         _ if status >= 400 && COME_BACK.contains(&code) => (Evidence::Turned, Prospect::Transient),
+        // Permission, or a conflict with what may be our own lost attempt: the answer says
+        // nothing about an attempt before it.
+        403 | 409 => (Evidence::Turned, Prospect::Final),
         400..=499 if problem.is_of_the_api() => (Evidence::Refused, Prospect::Final),
         // A gateway, a proxy, a redirect: the operation was not reached.
         _ => (Evidence::Turned, Prospect::Final),
@@ -128,11 +132,11 @@ mod tests {
             (400, coded("6080"), (Refused, Prospect::Final)),
             (400, "<html>", (Turned, Prospect::Final)),
             (401, problem, (Turned, Prospect::NewToken)),
-            (403, problem, (Refused, Prospect::Final)),
+            (403, problem, (Turned, Prospect::Final)),
             (403, gateway, (Turned, Prospect::Final)),
             (404, "", (Turned, Prospect::Final)),
             (408, "", (Doubtful, Prospect::Transient)),
-            (409, coded("4150"), (Refused, Prospect::Final)),
+            (409, coded("4150"), (Turned, Prospect::Final)),
             (409, coded("6250"), (Turned, Prospect::Transient)),
             (409, running, (Doubtful, Prospect::Transient)),
             (423, coded("6160"), (Turned, Prospect::Transient)),
@@ -159,6 +163,49 @@ mod tests {
         ];
         for (evidence, wanted) in cases {
             assert_eq!(verdict(&[evidence], false), wanted, "{evidence:?}");
+        }
+    }
+
+    /// The kinds of evidence in the order of the rows and columns of the tables below.
+    const KINDS: [Evidence; 6] = [NotSent, Lost, Doubtful, Turned, Refused, Unreadable];
+
+    fn letter(verdict: Verdict) -> char {
+        match verdict {
+            Verdict::NotSent => 'N',
+            Verdict::Indeterminate => 'I',
+            Verdict::Refused => 'R',
+            Verdict::Unreadable => 'U',
+            Verdict::NoAnswer => '?',
+        }
+    }
+
+    #[test]
+    fn the_verdict_of_every_two_attempts() {
+        // Row: first attempt; column: second. N not sent, I indeterminate, R refused, U unreadable.
+        let table = ["NIIRRU", "IIIIRU", "IIIIRU", "RIIRRU", "RIIRRU", "UUUUUU"];
+        for (first, row) in KINDS.into_iter().zip(table) {
+            let found: String = KINDS.iter().map(|second| letter(verdict(&[first, *second], false))).collect();
+            assert_eq!(found, row, "{first:?} and then each");
+        }
+    }
+
+    #[test]
+    fn the_verdict_of_every_three_attempts() {
+        // Row: first attempt; group: second; letter: third.
+        let table = [
+            "NIIRRU IIIIRU IIIIRU RIIRRU RIIRRU UUUUUU",
+            "IIIIRU IIIIRU IIIIRU IIIIRU RIIRRU UUUUUU",
+            "IIIIRU IIIIRU IIIIRU IIIIRU RIIRRU UUUUUU",
+            "RIIRRU IIIIRU IIIIRU RIIRRU RIIRRU UUUUUU",
+            "RIIRRU IIIIRU IIIIRU RIIRRU RIIRRU UUUUUU",
+            "UUUUUU UUUUUU UUUUUU UUUUUU UUUUUU UUUUUU",
+        ];
+        for (first, row) in KINDS.into_iter().zip(table) {
+            let group = |second: Evidence| -> String {
+                KINDS.iter().map(|third| letter(verdict(&[first, second, *third], false))).collect()
+            };
+            let found: Vec<String> = KINDS.into_iter().map(group).collect();
+            assert_eq!(found.join(" "), row, "{first:?} and then each two");
         }
     }
 

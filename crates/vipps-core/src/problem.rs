@@ -68,7 +68,9 @@ impl Problem {
     /// Reads an error body.
     #[must_use]
     pub fn read(raw: Bytes) -> Self {
-        let mut problem = match serde_json::from_slice::<Value>(&raw) {
+        // Some servers send a byte order mark.
+        let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw);
+        let mut problem = match serde_json::from_slice::<Value>(text) {
             Ok(Value::Object(members)) => of_object(&Value::Object(members)),
             Ok(Value::Array(errors)) if errors.iter().any(Value::is_object) => of_list(&errors),
             _ => Self::default(),
@@ -148,24 +150,30 @@ impl fmt::Display for Problem {
             (title, Some(code)) => write!(f, "{title} (code {})", code_like(code)),
         }?;
         match self.support_id.as_deref() {
-            Some(id) => {
-                write!(f, " (support id {})", id.chars().filter(char::is_ascii_graphic).take(80).collect::<String>())
-            }
-            None => Ok(()),
+            Some(id) if is_opaque(id) => write!(f, " (support id {id})"),
+            _ => Ok(()),
         }
     }
 }
 
 /// A foreign text, short and without what could be personal or secret: words with an `@`,
-/// with six or more digits, that mix letters and digits as keys do, or too long for a word.
+/// that mix letters and digits as keys do, or too long for a word; and all numbers when
+/// together they could be a phone number.
 fn printable(text: &str) -> String {
+    let all_digits = text.bytes().filter(u8::is_ascii_digit).count();
     let telling = |word: &&str| {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         let mixed = digits > 0 && word.len() >= 8 && word.bytes().any(|byte| byte.is_ascii_alphabetic());
-        word.contains('@') || digits >= 6 || mixed || word.len() > 40
+        word.contains('@') || (digits > 0 && all_digits >= 6) || mixed || word.len() > 40
     };
     let words: Vec<&str> = text.split_whitespace().map(|word| if telling(&word) { "…" } else { word }).collect();
     words.join(" ").chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+/// Ids for support are no paths, which may name a person, and no bare numbers.
+fn is_opaque(id: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.' | b'_');
+    id.len() <= 80 && id.bytes().all(legal) && id.bytes().any(|byte| !byte.is_ascii_digit())
 }
 
 /// Codes are short words of letters, digits, dots and hyphens: `6080`, `Session-00100`.
@@ -179,22 +187,18 @@ fn of_object(body: &Value) -> Problem {
     let text = |name: &str| text_of(&body[name]);
     let title = text("title");
     if let Some(code) = text("errorCode") {
-        let by_field = body["errors"].as_object().into_iter().flatten();
-        let fields = by_field.flat_map(|(name, reasons)| match reasons {
-            Value::Array(reasons) => reasons.iter().map(|reason| field(name, reason)).collect(),
-            reason => vec![field(name, reason)],
-        });
         return Problem {
-            shape: ProblemShape::Checkout,
-            title,
+            shape: if body.get("errorMessage").is_some() { ProblemShape::ErrorList } else { ProblemShape::Checkout },
+            title: title.or_else(|| text("errorMessage")),
             detail: text("detail"),
             code: Some(code),
-            support_id: text("instance").or_else(|| text("traceId")),
-            fields: fields.collect(),
+            fields: fields_by_name(&body["errors"]),
+            support_id: ["instance", "traceId", "contextId"].iter().find_map(|name| text(name)),
             raw: Bytes::new(),
         };
     }
-    if title.is_some() || body.get("extraDetails").is_some() || text("traceId").is_some() {
+    let told = ["extraDetails", "traceId", "contextId"].iter().any(|name| body.get(*name).is_some());
+    if title.is_some() || told || text("type").is_some() {
         return of_problem_details(body, title);
     }
     of_gateway(body)
@@ -217,9 +221,19 @@ fn of_problem_details(body: &Value, title: Option<String>) -> Problem {
         fields: details()
             .filter(|detail| name(detail) != "ErrorCode")
             .map(|detail| field(&name(detail), &reason(detail)))
+            .chain(fields_by_name(&body["errors"]))
             .collect(),
         raw: Bytes::new(),
     }
+}
+
+/// `{"field": ["reason", ...]}`, one entry for each reason.
+fn fields_by_name(errors: &Value) -> Vec<ProblemField> {
+    let each = |(name, reasons): (&String, &Value)| match reasons {
+        Value::Array(reasons) => reasons.iter().map(|reason| field(name, reason)).collect(),
+        reason => vec![field(name, reason)],
+    };
+    errors.as_object().into_iter().flatten().flat_map(each).collect()
 }
 
 fn of_gateway(body: &Value) -> Problem {
@@ -229,14 +243,14 @@ fn of_gateway(body: &Value) -> Problem {
     let message = text_of(&body["message"])
         .or_else(|| text_of(&body["result"]["message"]))
         .or_else(|| info_text(&["responseMessage", "errorMessage"]))
-        .or_else(|| text_of(&body["detail"]))
         .or_else(|| text_of(&body["error"]));
-    if message.is_none() {
+    let detail = text_of(&body["detail"]);
+    if message.is_none() && detail.is_none() {
         return Problem::default();
     }
     Problem {
         shape: ProblemShape::Gateway,
-        detail: text_of(&body["error_description"]).or_else(|| text_of(&body["result"]["message"])),
+        detail: text_of(&body["error_description"]).or(detail),
         code: text_of(&body["error"]).or_else(|| text_of(&body["code"])).or_else(|| info_text(&["errorCode"])),
         support_id: ["trace_id", "traceId", "contextId", "correlation_id"]
             .iter()
@@ -324,6 +338,15 @@ mod tests {
             ("<html>502</html>", (Unknown, None, None, None)),
             ("", (Unknown, None, None, None)),
             ("[1, null]", (Unknown, None, None, None)),
+            (
+                r##"{"type":"https://x.example#charge-due-too-soon","status":400,"contextId":"c-4"}"##,
+                (ProblemDetails, Some("charge-due-too-soon"), Some("c-4"), None),
+            ),
+            (
+                r#"{"errorCode":"99","errorMessage":"Merchant order id already exists","contextId":"c-5"}"#,
+                (ErrorList, Some("99"), Some("c-5"), Some("Merchant order id already exists")),
+            ),
+            ("\u{feff}{\"detail\":\"x\"}", (Gateway, None, None, None)),
             (r#"{"extraDetails":null,"title":7}"#, (ProblemDetails, None, None, Some("7"))),
         ];
         for (body, (shape, code, support_id, title)) in cases {
@@ -359,6 +382,8 @@ mod tests {
     fn what_looks_personal_is_not_displayed() {
         let problem = read(r#"{"title":"no user 4712345678 or kari@example.com here","detail":"Kari Nordmann"}"#);
         assert_eq!(problem.to_string(), "no user … or … here");
+        let grouped = read(r#"{"title":"call +47 12 34 56 78","instance":"/userinfo/4712345678"}"#);
+        assert_eq!(grouped.to_string(), "call … … … … …");
         assert!(!format!("{problem:?}").contains("Kari") && !format!("{problem:?}").contains("4712345678"));
     }
 }

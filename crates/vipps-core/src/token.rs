@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Either, Shared, select};
 use reqwest::header::HeaderValue;
 
+use crate::clock::Timer;
 use crate::error::TokenError;
 
 /// A bearer token as a header value; never printed.
@@ -37,37 +38,54 @@ pub(crate) struct TokenCache {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Arc<AccessToken>>,
-    flight: Option<Flight>,
+    /// The fetch under way, with the number of its start.
+    flight: Option<(u64, Flight)>,
+    flights: u64,
 }
 
 impl TokenCache {
     /// A token that is fresh at `now`; at most one `fetch` is under way at any time, and
-    /// all that wait share its result. A token that is old but not expired serves on when
-    /// its refresh fails.
-    pub(crate) async fn get<F>(self: &Arc<Self>, now: Duration, fetch: F) -> Fetched
+    /// all that wait share its result.
+    ///
+    /// The fetch runs in a task of its own, so that a caller who gives up takes nobody
+    /// along. A token that is old but not expired serves on when its refresh fails, or
+    /// outlasts `patience`.
+    pub(crate) async fn get<F>(self: &Arc<Self>, now: Duration, patience: Timer, fetch: F) -> Fetched
     where
         F: FnOnce() -> BoxFuture<'static, Fetched>,
     {
-        let flight = {
+        let (number, flight, old) = {
             let mut state = self.lock();
             if let Some(token) = state.token.as_ref().filter(|token| now < token.refresh_at) {
                 return Ok(token.clone());
             }
-            match &state.flight {
-                Some(flight) => flight.clone(),
+            let old = state.token.clone().filter(|token| now < token.expires_at);
+            let (number, flight) = match &state.flight {
+                Some(known) => known.clone(),
                 None => {
-                    let flight = self.clone().land(fetch()).boxed().shared();
-                    state.flight = Some(flight.clone());
-                    flight
+                    let task = tokio::spawn(self.clone().land(fetch()));
+                    let flight = async { task.await.unwrap_or_else(|_| Err(TokenError::of_a_lost_task())) };
+                    state.flights += 1;
+                    let started = (state.flights, flight.boxed().shared());
+                    state.flight = Some(started.clone());
+                    started
                 }
-            }
+            };
+            (number, flight, old)
         };
-        // Whoever waits drives the fetch: a caller that gives up takes nobody with it.
-        let fetched = flight.await;
-        match (fetched, self.lock().token.clone()) {
-            (Err(_), Some(old)) if now < old.expires_at => Ok(old),
-            (fetched, _) => fetched,
+        let fetched = match old {
+            None => flight.await,
+            Some(old) => match select(flight, patience).await {
+                Either::Left((Ok(token), _)) => Ok(token),
+                _ => Ok(old),
+            },
+        };
+        if fetched.is_err() {
+            // A task that ended with its runtime has not cleared its own flight.
+            let mut state = self.lock();
+            state.flight.take_if(|(known, _)| *known == number);
         }
+        fetched
     }
 
     async fn land(self: Arc<Self>, fetch: BoxFuture<'static, Fetched>) -> Fetched {
@@ -115,6 +133,11 @@ mod tests {
         })
     }
 
+    /// Patience without an end.
+    fn never() -> Timer {
+        Box::pin(std::future::pending())
+    }
+
     fn failure() -> TokenError {
         let failure = TokenFailure {
             status: None,
@@ -143,7 +166,7 @@ mod tests {
                         }
                         .boxed()
                     };
-                    cache.get(Duration::ZERO, fetch).await.is_ok()
+                    cache.get(Duration::ZERO, never(), fetch).await.is_ok()
                 })
             })
             .collect();
@@ -156,22 +179,40 @@ mod tests {
     #[tokio::test]
     async fn a_failed_fetch_is_not_kept_and_an_old_token_serves_on() {
         let cache = Arc::new(TokenCache::default());
-        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_err());
-        assert!(cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.is_ok());
         let late = Duration::from_secs(3500);
-        assert!(cache.get(late, || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
+        assert!(cache.get(late, never(), || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
         let expired = Duration::from_secs(3600);
-        assert!(cache.get(expired, || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
+        assert!(cache.get(expired, never(), || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
+    }
+
+    #[tokio::test]
+    async fn an_old_token_serves_on_while_its_refresh_hangs() {
+        let cache = Arc::new(TokenCache::default());
+        let old = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let late = Duration::from_secs(3500);
+        let impatient: Timer = Box::pin(async {});
+        let hangs = || std::future::pending().boxed();
+        let served = cache.get(late, impatient, hangs).await.unwrap();
+        assert!(Arc::ptr_eq(&old, &served));
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_panics_leaves_the_next_one_free() {
+        let cache = Arc::new(TokenCache::default());
+        assert!(cache.get(Duration::ZERO, never(), || async { panic!("as planned") }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.is_ok());
     }
 
     #[tokio::test]
     async fn only_the_refused_token_is_forgotten() {
         let cache = Arc::new(TokenCache::default());
-        let first = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let first = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let second = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let second = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let kept = cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.unwrap();
+        let kept = cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.unwrap();
         assert!(Arc::ptr_eq(&second, &kept));
     }
 
@@ -183,11 +224,11 @@ mod tests {
             receive.await.ok();
             Ok(token(3600))
         };
-        let mut first = Box::pin(cache.get(Duration::ZERO, || fetch.boxed()));
+        let mut first = Box::pin(cache.get(Duration::ZERO, never(), || fetch.boxed()));
         assert!((&mut first).now_or_never().is_none());
         drop(first);
         send.send(()).unwrap();
-        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.is_ok());
     }
 
     #[test]

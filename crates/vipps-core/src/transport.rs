@@ -28,6 +28,9 @@ const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
 const CLIENT_SECRET: HeaderName = HeaderName::from_static("client_secret");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// Tokens live 24 h in production; whatever claims more is asked again after a week.
+const LONGEST_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Gives a number below its argument; tests bring their own.
 pub type RandomBelow = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
 
@@ -152,6 +155,9 @@ impl Transport {
     ) -> Result<(), progenitor_client::Error<E>> {
         let refuse = |why: &str| progenitor_client::Error::Custom(why.to_owned());
         let Some(operation) = operation else { return Err(refuse("the operation is not in its crate's table")) };
+        if call::begin_request(operation.id).is_err() {
+            return Err(refuse("the attempt sends another operation than the call names"));
+        }
         let path = request.url().path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default();
         if !operation.allows(path) {
             return Err(refuse("a path parameter is empty or leaves the route: it must not be dots alone"));
@@ -183,7 +189,10 @@ impl Transport {
                 };
                 request.headers_mut().insert(AUTHORIZATION, token.header.clone());
             }
-            Auth::KeyHeaders => self.insert_keys(headers),
+            Auth::KeyHeaders => {
+                headers.remove(PSP_ID);
+                self.insert_keys(headers);
+            }
         }
         Ok(())
     }
@@ -206,7 +215,9 @@ impl Transport {
     /// A fresh access token.
     pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
         let inner = &self.inner;
-        inner.tokens.get(inner.clock.elapsed(), || self.clone().fetch_token()).await
+        // How long a refresh may keep a call waiting that has a token still.
+        let patience = inner.clock.limit(inner.policy.attempt_timeout / 5);
+        inner.tokens.get(inner.clock.elapsed(), patience, || self.clone().fetch_token()).await
     }
 
     fn fetch_token(self) -> BoxFuture<'static, Result<Arc<AccessToken>, TokenError>> {
@@ -253,8 +264,8 @@ impl Transport {
         let answer: TokenAnswer = serde_json::from_slice(&body)
             // The parser's text may repeat what it read, so it is not kept.
             .map_err(|_| token_error(None, "got an answer that holds no token".into(), false, None))?;
-        let life =
-            Duration::from_secs(answer.expires_in.and_then(|text| text.as_str().parse().ok()).unwrap_or_default());
+        let life: u64 = answer.expires_in.and_then(|text| text.as_str().trim().parse().ok()).unwrap_or_default();
+        let life = Duration::from_secs(life).min(LONGEST_LIFE);
         let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token.reveal()))
             .map_err(|_| token_error(None, "got a token that cannot be sent".into(), false, None))?;
         Ok(AccessToken {
@@ -396,6 +407,9 @@ impl TransportBuilder {
             return Err(ConfigError::SlackTooLong(slack));
         }
         let base_url = self.environment.base_url().to_owned();
+        if let Environment::Custom(_) = self.environment {
+            base_url.parse::<Environment>()?;
+        }
         let http = match self.http {
             Some(http) => http,
             None => http_client(&self.environment)?,

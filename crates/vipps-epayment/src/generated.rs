@@ -4903,7 +4903,11 @@ pub mod builder {
         pub async fn send(self) -> Result<ResponseValue<types::GetPaymentResponse>, Error<()>> {
             let Self { client, reference } = self;
             let reference = reference.map_err(Error::InvalidRequest)?;
-            let url = format!("{}/epayment/v1/payments/{}", client.baseurl, encode_path(&reference.to_string()),);
+            let url = format!(
+                "{}/epayment/v1/payments/{}",
+                client.baseurl,
+                ::vipps_core::encode_segment(&reference.to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map.append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
@@ -4952,8 +4956,11 @@ pub mod builder {
         pub async fn send(self) -> Result<ResponseValue<::std::vec::Vec<types::PaymentEvent>>, Error<()>> {
             let Self { client, reference } = self;
             let reference = reference.map_err(Error::InvalidRequest)?;
-            let url =
-                format!("{}/epayment/v1/payments/{}/events", client.baseurl, encode_path(&reference.to_string()),);
+            let url = format!(
+                "{}/epayment/v1/payments/{}/events",
+                client.baseurl,
+                ::vipps_core::encode_segment(&reference.to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map.append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
@@ -5041,8 +5048,11 @@ pub mod builder {
             let body = body
                 .and_then(|v| types::CancelModificationRequest::try_from(v).map_err(|e| e.to_string()))
                 .map_err(Error::InvalidRequest)?;
-            let url =
-                format!("{}/epayment/v1/payments/{}/cancel", client.baseurl, encode_path(&reference.to_string()),);
+            let url = format!(
+                "{}/epayment/v1/payments/{}/cancel",
+                client.baseurl,
+                ::vipps_core::encode_segment(&reference.to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             header_map.append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
@@ -5136,8 +5146,11 @@ pub mod builder {
             let body = body
                 .and_then(|v| types::CaptureModificationRequest::try_from(v).map_err(|e| e.to_string()))
                 .map_err(Error::InvalidRequest)?;
-            let url =
-                format!("{}/epayment/v1/payments/{}/capture", client.baseurl, encode_path(&reference.to_string()),);
+            let url = format!(
+                "{}/epayment/v1/payments/{}/capture",
+                client.baseurl,
+                ::vipps_core::encode_segment(&reference.to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             header_map.append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
@@ -5229,8 +5242,11 @@ pub mod builder {
             let body = body
                 .and_then(|v| types::RefundModificationRequest::try_from(v).map_err(|e| e.to_string()))
                 .map_err(Error::InvalidRequest)?;
-            let url =
-                format!("{}/epayment/v1/payments/{}/refund", client.baseurl, encode_path(&reference.to_string()),);
+            let url = format!(
+                "{}/epayment/v1/payments/{}/refund",
+                client.baseurl,
+                ::vipps_core::encode_segment(&reference.to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             header_map.append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
@@ -5312,7 +5328,7 @@ pub mod builder {
             let url = format!(
                 "{}/epayment/v1/test/payments/{}/approve",
                 client.baseurl,
-                encode_path(&reference.to_string()),
+                ::vipps_core::encode_segment(&reference.to_string()),
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map.append(

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 /// What authenticates a client: client id, client secret, subscription key, the Merchant
 /// Serial Number (MSN) of the sales unit, and for payment service providers the PSP id.
 ///
-/// All are opaque texts from the merchant portal. Debug shows the MSN alone, and memory is
-/// wiped when the last copy goes.
+/// All are opaque texts from the merchant portal. Debug shows the MSN alone, and the memory
+/// of each copy is wiped when it goes.
 ///
 /// ```
 /// use vipps_types::Credentials;

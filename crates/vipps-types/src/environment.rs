@@ -15,7 +15,7 @@ use url::Url;
 /// assert_eq!(local.base_url(), "http://127.0.0.1:4600");
 /// # Ok::<(), vipps_types::EnvironmentError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
     /// `https://api.vipps.no`: real money, for Vipps and MobilePay in every market.
@@ -65,9 +65,20 @@ impl Environment {
     }
 }
 
+/// Scheme, host and port: an address that is handed in as a `Url` may carry more.
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.base_url())
+        match self {
+            Self::Custom(url) => f.write_str(&url.origin().ascii_serialization()),
+            Self::Production | Self::Test => f.write_str(self.base_url()),
+        }
+    }
+}
+
+/// As Display.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({self})")
     }
 }
 
@@ -123,6 +134,12 @@ mod tests {
             let parsed = text.parse::<Environment>().ok();
             assert_eq!(parsed.as_ref().map(Environment::base_url), base, "{text}");
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_printed() {
+        let address = Environment::Custom(Url::parse("https://user:word@example.com/x?key=1").unwrap());
+        assert_eq!(format!("{address} {address:?}"), "https://example.com Environment(https://example.com)");
     }
 
     #[test]

@@ -127,7 +127,8 @@ macro_rules! __open_union_serde {
                     }
                 };
                 if let ::std::option::Option::Some(members) = value.as_object_mut() {
-                    members.insert($tag.to_owned(), tag.into());
+                    // A branch with several tags holds its own.
+                    members.entry($tag).or_insert_with(|| tag.into());
                 }
                 $crate::__private::serde::Serialize::serialize(&value, serializer)
             }

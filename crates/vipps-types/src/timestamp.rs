@@ -23,12 +23,8 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(String);
 
 impl Timestamp {
-    /// The instant, written in UTC with millisecond precision.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: a `SystemTime` outside the years -9999 to 9999 is written as its
-    /// nearest bound.
+    /// The instant, written in UTC with millisecond precision. One beyond the years -9999
+    /// to 9999 is written as the end of 9999.
     #[must_use]
     pub fn from_system_time(at: SystemTime) -> Self {
         let instant = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::MAX);

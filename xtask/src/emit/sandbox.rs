@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::document::{Document, METHODS, Outcome};
+use crate::document::{Document, METHODS, Outcome, component_of};
 use crate::overlay;
 
 pub(crate) fn compact(document: &Document) -> Outcome<String> {
     let mut document = document.clone();
     overlay::resolve_only(&mut document)?;
+    let named: Map<String, Value> = document.schemas().map(|(name, schema)| (name.clone(), schema.clone())).collect();
+    document.each_schema(|_, schema| together(schema, &named));
     document.each_schema(|_, schema| to_json_schema(schema));
     let mut operations = Vec::new();
     let paths = document.root["paths"].as_object().cloned().unwrap_or_default();
@@ -49,6 +51,27 @@ fn first_schema(body: &Value) -> Value {
     media.and_then(|media| media.get("schema")).cloned().unwrap_or(Value::Null)
 }
 
+/// Branches that require nothing and share no member match together, whatever is sent; which
+/// one is meant is a rule of the domain, and the limits of all of them hold.
+fn together(schema: &mut Value, named: &Map<String, Value>) {
+    let Some(branches) = schema["oneOf"].as_array().cloned() else { return };
+    let written_out = |branch: &Value| component_of(branch).and_then(|name| named.get(name)).unwrap_or(branch).clone();
+    let branches: Vec<Value> = branches.iter().map(written_out).collect();
+    let mut members: Vec<&String> =
+        branches.iter().filter_map(|b| b["properties"].as_object()).flat_map(Map::keys).collect();
+    let count = members.len();
+    members.sort();
+    members.dedup();
+    let open = branches.iter().all(|branch| branch["properties"].is_object() && branch.get("required").is_none());
+    if open
+        && members.len() == count
+        && let Some(keywords) = schema.as_object_mut()
+    {
+        let list = keywords.shift_remove("oneOf").unwrap_or_default();
+        keywords.insert("allOf".into(), list);
+    }
+}
+
 /// OpenAPI 3.0's dialect as JSON Schema 2020-12.
 fn to_json_schema(schema: &mut Value) {
     let Some(keywords) = schema.as_object_mut() else { return };
@@ -72,8 +95,7 @@ fn to_json_schema(schema: &mut Value) {
         let target = target.replace("#/components/schemas/", "#/$defs/");
         keywords.insert("$ref".into(), target.into());
     }
-    // Branches whose members are all optional match together; which one is meant is a rule
-    // of the domain.
+    // Open branches match together too easily for "exactly one".
     if let Some(branches) = keywords.shift_remove("oneOf") {
         keywords.insert("anyOf".into(), branches);
     }
@@ -94,6 +116,7 @@ fn to_json_schema(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::visit;
 
     #[test]
     fn the_dialect_is_translated() {

@@ -180,7 +180,8 @@ fn drop_tags(document: &mut Document) {
                         && other.tag.as_ref() != Some(tag)
                         && other.branches.iter().any(|b| b.component == branch.component)
                 });
-            if elsewhere {
+            // With several tags only the branch itself knows which one it had.
+            if elsewhere || branch.marks.len() > 1 {
                 continue;
             }
             let Some(schema) = document.schemas_mut().get_mut(&branch.component) else { continue };
