@@ -2,6 +2,8 @@
 
 /// What answers may look like and still be read.
 mod decoding;
+/// What becomes of documents with every kind of trouble.
+mod nasty;
 /// A payment from creation to its closing figures, against the sandbox.
 mod payments;
 /// The bytes of every operation, as snapshots and as a raw witness.

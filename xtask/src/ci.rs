@@ -15,7 +15,7 @@ const FEATURES: &[(&str, &[&str])] = &[
 
 /// Runs every check; the first that fails ends it. The tests themselves are the README's
 /// second command and are not repeated here.
-pub(crate) fn run(workspace: &Path, release: bool) -> Result<bool, String> {
+pub fn run(workspace: &Path, release: bool) -> Result<bool, String> {
     step(workspace, &["fmt", "--all", "--check"], &[])?;
     step(workspace, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])?;
     for (package, sets) in FEATURES {

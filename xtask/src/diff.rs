@@ -13,9 +13,12 @@ use crate::{load, overlay};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Change {
+pub struct Change {
+    /// A client of the old document may fail with the new one.
     pub breaking: bool,
+    /// Where it is.
     pub place: String,
+    /// What it is.
     pub what: String,
 }
 
@@ -27,7 +30,7 @@ impl fmt::Display for Change {
 }
 
 /// Prints the changes, the breaking ones first; `false` when there is one.
-pub(crate) fn run(old: &Path, new: &Path) -> Outcome<bool> {
+pub fn run(old: &Path, new: &Path) -> Outcome<bool> {
     let load = |path: &Path| load::load(path, &path.display().to_string());
     let changes = changes(&load(old)?, &load(new)?)?;
     for change in &changes {

@@ -70,9 +70,12 @@ pub(crate) struct Branch {
 
 /// Something a document says that cannot become a crate: where, what, and the way out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Trouble {
+pub struct Trouble {
+    /// The name of the document.
     pub document: String,
+    /// Where in it; empty for the whole.
     pub place: String,
+    /// What is wrong, and the way out.
     pub what: String,
 }
 

@@ -14,10 +14,10 @@ use crate::overlay::{self, RUST_TYPES};
 use crate::{emit, load, names};
 
 /// Files by path, relative to the workspace.
-pub(crate) type Files = BTreeMap<PathBuf, String>;
+pub type Files = BTreeMap<PathBuf, String>;
 
 /// All files that come from the documents, or the first trouble; nothing is written here.
-pub(crate) fn workspace_files(workspace: &Path, only: Option<&str>) -> Outcome<(Files, Vec<String>)> {
+pub fn workspace_files(workspace: &Path, only: Option<&str>) -> Outcome<(Files, Vec<String>)> {
     let documents = documents(workspace)?;
     if let Some(wanted) = only
         && !documents.contains(&wanted.to_owned())
@@ -88,21 +88,51 @@ fn document_files(workspace: &Path, api: &str, all: &[String]) -> Outcome<(Files
 }
 
 /// The four files of a crate or module whose path is `root`, formatted, without the head.
-pub(crate) fn crate_files(
-    mut document: Document,
-    root: &str,
-) -> Outcome<(BTreeMap<&'static str, String>, Vec<String>)> {
+pub(crate) fn crate_files(document: Document, root: &str) -> Outcome<(BTreeMap<&'static str, String>, Vec<String>)> {
+    let name = document.name.clone();
+    let mut parts = parts(document, root)?;
+    for (file, text) in &mut parts.files {
+        let trouble = |what| Trouble { document: name.clone(), place: (*file).to_owned(), what };
+        *text = format(text).map_err(trouble)?;
+    }
+    Ok((parts.files, parts.warnings))
+}
+
+/// What a document becomes, not yet formatted.
+pub(crate) struct Parts {
+    pub(crate) files: BTreeMap<&'static str, String>,
+    /// Components and the Rust type behind each.
+    pub(crate) types: Vec<(String, String)>,
+    /// Wire id, Rust name, method and path of each operation.
+    pub(crate) operations: Vec<[String; 4]>,
+    pub(crate) warnings: Vec<String>,
+}
+
+pub(crate) fn parts(mut document: Document, root: &str) -> Outcome<Parts> {
     overlay::apply(&mut document)?;
     check_names(&document)?;
     let mut files = BTreeMap::new();
     files.insert("enums.rs", emit::enums::text(&document, root)?);
     files.insert("operations.rs", emit::operations::text(&document, root));
     files.insert("limits.rs", emit::limits::text(&mut document, root));
+    let types = document.schemas().map(|(name, _)| (name.clone(), rust_type_of(&document, name, root))).collect();
+    let operations =
+        document.operations.iter().map(|o| [o.id.clone(), o.rust.clone(), o.method.clone(), o.path.clone()]);
+    let operations = operations.collect();
     files.insert("generated.rs", client(&mut document, root)?);
-    for (name, text) in &mut files {
-        *text = format(text).map_err(|what| document.trouble(*name, what))?;
+    Ok(Parts { files, types, operations, warnings: document.warnings })
+}
+
+/// The type behind a component: shared, an enum or union of ours, or the generator's.
+fn rust_type_of(document: &Document, name: &str, root: &str) -> String {
+    let schema = document.schema(name).unwrap_or(&Value::Null);
+    let shared = schema["x-shared"].as_str().and_then(|shared| RUST_TYPES.iter().find(|(known, _)| *known == shared));
+    let ours = schema.get("enum").is_some() || document.unions.iter().any(|union| union.name == *name);
+    match (shared, ours) {
+        (Some((_, rust)), _) => (*rust).to_owned(),
+        (None, true) => format!("{root}::enums::{}", names::pascal(name)),
+        (None, false) => format!("{root}::generated::types::{}", names::pascal(name)),
     }
-    Ok((files, document.warnings))
 }
 
 /// Two names of a document that are one name in Rust.
@@ -187,16 +217,11 @@ fn settings(document: &Document, root: &str) -> GenerationSettings {
     let mut patch = TypePatch::default();
     patch.with_attr("#[non_exhaustive]");
     patch.with_attr(r#"#[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]"#);
-    for (name, schema) in document.schemas() {
-        let shared = schema["x-shared"].as_str().and_then(|shared| RUST_TYPES.iter().find(|(name, _)| *name == shared));
-        let ours = schema.get("enum").is_some() || document.unions.iter().any(|union| union.name == *name);
-        match (shared, ours) {
-            (Some((_, rust)), _) => settings.with_replacement(names::pascal(name), rust, std::iter::empty()),
-            (None, true) => {
-                let path = format!("{root}::enums::{}", names::pascal(name));
-                settings.with_replacement(names::pascal(name), path, std::iter::empty())
-            }
-            (None, false) => settings.with_patch(names::pascal(name), &patch),
+    for (name, _) in document.schemas() {
+        let rust = rust_type_of(document, name, root);
+        match rust.contains("::generated::types::") {
+            true => settings.with_patch(names::pascal(name), &patch),
+            false => settings.with_replacement(names::pascal(name), rust, std::iter::empty()),
         };
     }
     settings
@@ -240,12 +265,12 @@ fn format(text: &str) -> Result<String, String> {
 }
 
 /// The folder of this workspace.
-pub(crate) fn workspace_root() -> PathBuf {
+pub fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Writes what differs, each file whole or not at all; says which.
-pub(crate) fn write(workspace: &Path, files: &Files) -> std::io::Result<Vec<PathBuf>> {
+pub fn write(workspace: &Path, files: &Files) -> std::io::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (path, text) in files {
         let target = workspace.join(path);
@@ -264,7 +289,7 @@ pub(crate) fn write(workspace: &Path, files: &Files) -> std::io::Result<Vec<Path
 }
 
 /// What differs between the files on disk and those that would be written, as a diff.
-pub(crate) fn difference(workspace: &Path, files: &Files) -> String {
+pub fn difference(workspace: &Path, files: &Files) -> String {
     let mut out = String::new();
     for (path, text) in files {
         let known = std::fs::read_to_string(workspace.join(path)).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::document::{Document, METHODS, Outcome};
 use crate::{generate, load};
 
 /// Lints every document; prints one line each and every finding. `false` when there are any.
-pub(crate) fn run(workspace: &Path) -> Outcome<bool> {
+pub fn run(workspace: &Path) -> Outcome<bool> {
     let mut clean = true;
     for api in generate::documents(workspace)? {
         let name = format!("openapi/{api}.yaml");

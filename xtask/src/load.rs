@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::document::{Document, Outcome, Trouble};
+use crate::document::{Document, Outcome, Trouble, referenced};
 
 /// Loads the file at `path`, to be called `name` in errors.
 pub(crate) fn load(path: &Path, name: &str) -> Outcome<Document> {
@@ -35,8 +35,13 @@ pub(crate) fn parse(text: &str, name: &str) -> Outcome<Document> {
         }
         None => return Err(trouble("has no `openapi` version; write `openapi: 3.0.3` at its head".into())),
     }
-    let document = Document::new(name, root);
+    let mut document = Document::new(name, root);
+    // `version: 1.0` without quotes is a number to YAML and a text to everybody else.
+    if let Some(version) = document.root.pointer_mut("/info/version").filter(|version| version.is_number()) {
+        *version = version.to_string().into();
+    }
     check_references(&document)?;
+    check_aliases(&document)?;
     Ok(document)
 }
 
@@ -54,8 +59,9 @@ fn check_references(document: &Document) -> Outcome {
                         format!("`$ref: {target}` leads nowhere: add the component or correct the reference"),
                     ));
                 }
-                // Examples may hold anything, also things that look like references.
-                for (key, child) in map.iter().filter(|(key, _)| !matches!(key.as_str(), "example" | "examples")) {
+                // Examples and extensions may hold anything, also what looks like references.
+                let ours = |key: &str| !matches!(key, "example" | "examples") && !key.starts_with("x-");
+                for (key, child) in map.iter().filter(|(key, _)| ours(key)) {
                     walk(document, &format!("{place}.{key}").trim_start_matches('.').to_owned(), child)?;
                 }
                 Ok(())
@@ -68,6 +74,21 @@ fn check_references(document: &Document) -> Outcome {
         }
     }
     walk(document, "", &document.root)
+}
+
+/// Components that only name each other never name anything.
+fn check_aliases(document: &Document) -> Outcome {
+    for (start, _) in document.schemas() {
+        let mut chain = vec![start.as_str()];
+        while let Some(next) = chain.last().and_then(|name| document.schema(name)).and_then(referenced) {
+            if chain.contains(&next) {
+                let what = format!("the aliases {} name each other and nothing else", chain.join(", "));
+                return Err(document.trouble(format!("components.schemas.{start}"), what));
+            }
+            chain.push(next);
+        }
+    }
+    Ok(())
 }
 
 /// Undoes the percent-encoding that a reference may carry; `~1` is left to the pointer.

@@ -1,15 +1,7 @@
 //! Maintenance of this workspace: `cargo xtask --help`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
-mod ci;
-mod diff;
-mod document;
-mod emit;
-mod generate;
-mod lint;
-mod load;
-mod names;
-mod overlay;
+use xtask::{ci, diff, generate, lint, overlay_steps};
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,9 +58,7 @@ fn main() -> ExitCode {
         Task::Generate { api, check } => generate_files(&workspace, api.as_deref(), check),
         Task::Spec(Spec::Lint) => lint::run(&workspace).map_err(|trouble| trouble.to_string()),
         Task::Spec(Spec::Steps) => {
-            for step in overlay::STEPS {
-                println!("{}\n  because {}\n  remove when {}\n", step.name, step.because, step.remove_when);
-            }
+            println!("{}", overlay_steps());
             Ok(true)
         }
         Task::Spec(Spec::Diff { old, new }) => diff::run(&old, &new).map_err(|trouble| trouble.to_string()),

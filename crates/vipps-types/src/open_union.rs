@@ -6,7 +6,7 @@
 ///
 /// - `by "type"`: a tag member; the macro reads and writes it, the branch has no such
 ///   field. An unknown tag, or a branch whose members cannot be read, is kept whole.
-/// - `by keys`: the first branch one of whose own members is there.
+/// - `by keys`: the branch whose own members are there, if that is one branch.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -88,13 +88,17 @@ macro_rules! __open_union_serde {
                 D: $crate::__private::serde::Deserializer<'de>,
             {
                 let value = <$crate::__private::serde_json::Value as $crate::__private::serde::Deserialize>::deserialize(deserializer)?;
-                $(
-                    if [$($mark),+].iter().any(|key| value.get(key).is_some_and(|member| !member.is_null())) {
-                        if let ::std::result::Result::Ok(inner) = <$inner as $crate::__private::serde::Deserialize>::deserialize(&value) {
-                            return ::std::result::Result::Ok(Self::$variant(::std::boxed::Box::new(inner)));
+                let has = |keys: &[&str]| keys.iter().any(|key| value.get(*key).is_some_and(|member| !member.is_null()));
+                // Members of two branches belong to neither: kept whole, nothing is lost.
+                if [$( has(&[$($mark),+]) ),*].iter().filter(|has| **has).count() == 1 {
+                    $(
+                        if has(&[$($mark),+]) {
+                            if let ::std::result::Result::Ok(inner) = <$inner as $crate::__private::serde::Deserialize>::deserialize(&value) {
+                                return ::std::result::Result::Ok(Self::$variant(::std::boxed::Box::new(inner)));
+                            }
                         }
-                    }
-                )*
+                    )*
+                }
                 ::std::result::Result::Ok(Self::Unknown(value.into()))
             }
         }

@@ -109,10 +109,11 @@ pub(crate) fn variant_names(components: &[&str]) -> Vec<String> {
         |name: &String| name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "Unknown" && name != "Self";
     let distinct = short.iter().collect::<std::collections::BTreeSet<_>>().len() == short.len();
     if distinct && short.iter().all(usable) {
-        short
-    } else {
-        components.iter().map(|name| names::pascal(name)).collect()
+        return short;
     }
+    // `Unknown` is the variant of what nobody knows.
+    let whole = |name: &&str| if *name == "Unknown" { "UnknownBranch".to_owned() } else { names::pascal(name) };
+    components.iter().map(whole).collect()
 }
 
 #[cfg(test)]

@@ -107,6 +107,22 @@ fn run(document: &mut Document) -> Outcome {
                 known.parameters.push((name.to_owned(), json!({ "type": "string" })));
             }
         }
+        let id = operation["operationId"].as_str().unwrap_or(path).to_owned();
+        let mut arguments: Vec<String> = Vec::new();
+        for parameter in &kept {
+            let wire = parameter["name"].as_str().unwrap_or_default();
+            let argument = crate::names::snake(wire);
+            if arguments.contains(&argument) {
+                let what = format!("`{id}`: two parameters are both the argument `{argument}` (`{wire}`): rename one");
+                trouble.get_or_insert((format!("paths.{path}.{method}"), what));
+            }
+            arguments.push(argument);
+        }
+        if known.key.is_none() && !matches!(method, "get" | "head" | "options") && !known.key_headers {
+            let what =
+                format!("`{id}` takes no Idempotency-Key: it is sent once, and a lost answer leaves its effect open");
+            warnings.push((format!("paths.{path}.{method}"), what));
+        }
         operation["parameters"] = kept.into();
         if let Some(operation) = operation.as_object_mut() {
             operation.remove("security");
@@ -230,7 +246,11 @@ mod tests {
         let kept = document.root["paths"]["/a/{Reference}/{id}"]["post"]["parameters"].as_array().unwrap();
         assert_eq!(kept.iter().map(|p| p["name"].as_str().unwrap()).collect::<Vec<_>>(), ["Reference", "id"]);
         assert_eq!(document.operations[0].parameters[0].1["minLength"], 8);
-        assert_eq!(document.warnings.len(), 1);
+        assert!(
+            document.warnings[0].contains("path parameter `gone` is not in the template"),
+            "{:?}",
+            document.warnings
+        );
     }
 
     #[test]

@@ -14,15 +14,16 @@ pub(super) const STEP: Step = Step {
 
 fn run(document: &mut Document) -> Outcome {
     let mut routes: Vec<(String, Value)> = Vec::new();
+    let mut known: Vec<String> = Vec::new();
     document.each_operation(|_, _, operation| {
         let callbacks = operation.as_object_mut().and_then(|operation| operation.remove("callbacks"));
         for (name, callback) in callbacks.as_ref().and_then(Value::as_object).into_iter().flatten() {
-            for (_, item) in callback.as_object().into_iter().flatten() {
+            for (expression, item) in callback.as_object().into_iter().flatten() {
+                known.extend([name.clone(), expression.clone()]);
                 routes.push((name.clone(), item.clone()));
             }
         }
     });
-    let known: Vec<String> = routes.iter().map(|(name, _)| name.clone()).collect();
     let mut dropped = Vec::new();
     if let Some(paths) = document.root.get_mut("paths").and_then(Value::as_object_mut) {
         let pseudo = |path: &str| !path.starts_with('/') || known.iter().any(|name| name == path);

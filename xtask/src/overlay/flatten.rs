@@ -1,7 +1,7 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{LIMITS, Step};
-use crate::document::{Document, Outcome, children, component_of, referenced, visit};
+use crate::document::{Document, Outcome, children, component_of, reference, referenced, visit};
 
 pub(super) const STEP: Step = Step {
     name: "flatten allOf",
@@ -19,6 +19,7 @@ fn run(document: &mut Document) -> Outcome {
         let own = place.strip_prefix("components.schemas.").unwrap_or_default();
         flatten(schema, &components, &mut vec![own.to_owned()], &mut bases)
     })?;
+    unions_of_children(document, &components);
     // A base that is only ever merged into others is no type of its own.
     let mut used = Vec::new();
     document.each_schema(|_, schema| used.extend(referenced(schema).map(str::to_owned)));
@@ -31,6 +32,29 @@ fn run(document: &mut Document) -> Outcome {
         }
     });
     Ok(())
+}
+
+/// A base with a discriminator that is referred to stands for its children: a union of them.
+fn unions_of_children(document: &mut Document, original: &Map<String, Value>) {
+    let mut referred = Vec::new();
+    document.each_schema(|_, schema| referred.extend(referenced(schema).map(str::to_owned)));
+    for (base, schema) in original {
+        let is_base = schema.get("discriminator").is_some() && schema.get("oneOf").is_none();
+        if !is_base || !referred.contains(base) {
+            continue;
+        }
+        let inherits = |schema: &Value| {
+            schema["allOf"].as_array().into_iter().flatten().any(|part| referenced(part) == Some(base))
+        };
+        let children: Vec<Value> =
+            original.iter().filter(|(_, schema)| inherits(schema)).map(|(name, _)| reference(name)).collect();
+        if !children.is_empty() {
+            let union = json!({
+                "oneOf": children, "discriminator": schema["discriminator"], "description": schema["description"]
+            });
+            document.schemas_mut().insert(base.clone(), union);
+        }
+    }
 }
 
 fn flatten(
@@ -50,7 +74,9 @@ fn flatten(
     let mut whole = Map::new();
     for branch in branches {
         let branch = match referenced(&branch) {
-            Some(name) if stack.iter().any(|seen| seen == name) => return Err(format!("`{name}` is made of itself")),
+            Some(name) if stack.iter().any(|seen| seen == name) => {
+                return Err(format!("`{name}` is made of itself, by way of {}", stack.join(", ")));
+            }
             Some(name) => {
                 let Some(mut target) = components.get(name).cloned() else { continue };
                 stack.push(name.to_owned());
@@ -134,8 +160,6 @@ fn essence(schema: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::reference;
-    use serde_json::json;
 
     fn flattened(schemas: Value) -> Result<Value, String> {
         let mut document = Document::new("x.yaml", json!({ "components": { "schemas": schemas } }));
@@ -161,6 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn a_base_that_is_referred_to_stands_for_its_children() {
+        let schemas = flattened(json!({
+            "Notice": { "properties": { "topic": { "type": "string" } }, "discriminator": { "propertyName": "topic" } },
+            "Limit": { "allOf": [reference("Notice"), { "properties": { "limit": {} } }] },
+            "Envelope": { "properties": { "notice": reference("Notice") } }
+        }))
+        .unwrap();
+        assert_eq!(schemas["Notice"]["oneOf"], json!([reference("Limit")]));
+        assert_eq!(schemas["Limit"]["properties"], json!({ "topic": { "type": "string" }, "limit": {} }));
+    }
+
+    #[test]
     fn what_cannot_be_merged_is_an_error() {
         let two = json!({ "A": { "allOf": [{ "properties": { "x": { "type": "string" } } }, { "properties": { "x": { "type": "integer" } } }] } });
         assert_eq!(
@@ -168,6 +204,9 @@ mod tests {
             "x.yaml: at components.schemas.A: member `x` has two types: give it one, or rename it"
         );
         let circle = json!({ "A": { "allOf": [reference("B"), {}] }, "B": { "allOf": [reference("A"), {}] } });
-        assert_eq!(flattened(circle).unwrap_err(), "x.yaml: at components.schemas.A: `A` is made of itself");
+        assert_eq!(
+            flattened(circle).unwrap_err(),
+            "x.yaml: at components.schemas.A: `A` is made of itself, by way of A, B"
+        );
     }
 }

@@ -21,14 +21,15 @@ fn run(document: &mut Document) -> Outcome {
         let id = names::pascal(&ids.next().unwrap_or_default());
         for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
             let name = format!("{id}{}", names::pascal(parameter["name"].as_str().unwrap_or_default()));
-            hoist.schema(&mut parameter["schema"], &name);
+            hoist.schema(&mut parameter["schema"], &name, &name);
         }
         for (part, suffix) in [("requestBody", "Request"), ("responses", "Response")] {
             let body =
                 if part == "responses" { operation.pointer_mut("/responses/2XX") } else { operation.get_mut(part) };
             let content = body.and_then(|body| body.get_mut("content")).and_then(Value::as_object_mut);
             for media in content.into_iter().flat_map(|content| content.values_mut()) {
-                hoist.schema(&mut media["schema"], &format!("{id}{suffix}"));
+                let name = format!("{id}{suffix}");
+                hoist.schema(&mut media["schema"], &name, &name);
             }
         }
     });
@@ -79,23 +80,23 @@ impl Hoist {
     /// Hoists what is inside a schema that keeps its own place.
     fn members(&mut self, schema: &mut Value, parent: &str) {
         for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
-            self.schema(property, &format!("{parent}{}", names::pascal(name)));
+            self.schema(property, &format!("{parent}{}", names::pascal(name)), &format!("{parent}.{name}"));
         }
         for keyword in ["items", "additionalProperties"] {
             if let Some(child) = schema.get_mut(keyword).filter(|child| child.is_object()) {
-                self.schema(child, parent);
+                self.schema(child, parent, parent);
             }
         }
         if let Some(Value::Array(branches)) = schema.get_mut("oneOf") {
             for (index, branch) in branches.iter_mut().enumerate() {
                 let name = format!("{parent}{}", branch_word(branch, index));
-                self.schema(branch, &name);
+                self.schema(branch, &name, parent);
             }
         }
     }
 
     /// Gives a schema a name of its own where the generator would have to invent one.
-    fn schema(&mut self, schema: &mut Value, name: &str) {
+    fn schema(&mut self, schema: &mut Value, name: &str, at: &str) {
         if component_of(schema).is_some() {
             return;
         }
@@ -105,7 +106,7 @@ impl Hoist {
         if !composed && !is_enum && !is_object {
             for keyword in ["items", "additionalProperties"] {
                 if let Some(child) = schema.get_mut(keyword).filter(|child| child.is_object()) {
-                    self.schema(child, name);
+                    self.schema(child, name, at);
                 }
             }
             return;
@@ -126,7 +127,7 @@ impl Hoist {
         if let Some(description) = use_site.get("description") {
             body["description"] = description.clone();
         }
-        let name = self.place(name, body);
+        let name = self.place(name, body, at);
         *schema = if use_site.as_object().is_some_and(Map::is_empty) {
             reference(&name)
         } else {
@@ -136,14 +137,15 @@ impl Hoist {
     }
 
     /// Adds the component, or finds the one of equal shape.
-    fn place(&mut self, name: String, body: Value) -> String {
+    fn place(&mut self, name: String, body: Value, at: &str) -> String {
         let wanted = shape(&body);
         if let Some((known, _)) = self.components.0.iter().find(|(_, known)| shape(known) == wanted) {
             return known.clone();
         }
         if self.components.0.contains_key(&name) {
-            let what =
-                format!("an inline type would be called `{name}` as well, and has another shape: name one of them");
+            let what = format!(
+                "the inline type of `{at}` would be called `{name}` as well, and has another shape: name one of them"
+            );
             self.trouble.get_or_insert((format!("components.schemas.{name}"), what));
         }
         self.components.insert(name.clone(), body);
@@ -248,7 +250,7 @@ mod tests {
         });
         assert_eq!(
             hoisted(schemas).unwrap_err(),
-            "x.yaml: at components.schemas.OrderUnit: an inline type would be called `OrderUnit` as well, and has another shape: name one of them"
+            "x.yaml: at components.schemas.OrderUnit: the inline type of `Order.unit` would be called `OrderUnit` as well, and has another shape: name one of them"
         );
     }
 }

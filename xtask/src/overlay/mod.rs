@@ -17,6 +17,7 @@ mod nullability;
 mod operation_ids;
 mod personal;
 mod reference_siblings;
+mod repeated_words;
 mod response_relaxation;
 mod server_prefix;
 mod shared_types;
@@ -46,6 +47,7 @@ pub(crate) const STEPS: &[Step] = &[
     media_types::STEP,
     success_responses::STEP,
     reference_siblings::STEP,
+    repeated_words::STEP,
     normalise::STEP,
     constraints::STEP,
     inline_components::STEP,

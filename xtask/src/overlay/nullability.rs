@@ -28,13 +28,9 @@ fn run(document: &mut Document) -> Outcome {
             schema["nullable"] = true.into();
         }
     });
-    document.each_schema(|place, schema| {
+    document.each_schema(|_, schema| {
         let Some(keywords) = schema.as_object_mut() else { return };
         if keywords.get("nullable") == Some(&Value::Bool(false)) {
-            keywords.shift_remove("nullable");
-        }
-        // An element cannot be left out, so null in a list or map is no value of ours.
-        if place.ends_with("[]") || place.ends_with(".*") {
             keywords.shift_remove("nullable");
         }
         let Some(Value::Object(mut properties)) = keywords.shift_remove("properties") else { return };
@@ -80,7 +76,7 @@ mod tests {
             document.schema("Line").unwrap(),
             &json!({ "type": "object", "required": ["unit"], "properties": {
                 "unit": { "allOf": [reference("Unit")], "nullable": true },
-                "tags": { "type": "array", "items": { "type": "string" }, "nullable": true }
+                "tags": { "type": "array", "items": { "type": "string", "nullable": true }, "nullable": true }
             } })
         );
     }

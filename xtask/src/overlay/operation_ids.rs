@@ -21,14 +21,16 @@ fn run(document: &mut Document) -> Outcome {
     let mut rust_ids: Vec<String> = wire_ids
         .iter()
         .map(|(given, route)| names::snake(&without_method_suffix(given.as_deref().unwrap_or(route))))
+        .map(|id| without_repeats(&id))
         .collect();
     let mut counts = BTreeMap::new();
     for id in &rust_ids {
         *counts.entry(id.clone()).or_insert(0) += 1;
     }
-    for (id, (_, route)) in rust_ids.iter_mut().zip(&wire_ids) {
+    for (id, (given, route)) in rust_ids.iter_mut().zip(&mut wire_ids) {
         if counts[id] > 1 {
             *id = names::snake(route);
+            *given = None;
         }
     }
     let mut ids = rust_ids.iter();
@@ -60,6 +62,13 @@ fn from_route(method: &str, path: &str) -> String {
         path.split('/').filter(|segment| !segment.is_empty() && !segment.starts_with('{') && !is_version(segment));
     let words = literal.map(|segment| names::pascal(segment)).collect::<String>();
     format!("{}{words}", method.to_ascii_lowercase())
+}
+
+/// `get_event_event` is `get_event`.
+fn without_repeats(id: &str) -> String {
+    let mut words: Vec<&str> = id.split('_').collect();
+    words.dedup();
+    words.join("_")
 }
 
 /// `initiatePaymentV3UsingPOST` is `initiatePaymentV3`, `acceptUsingPATCHV3` is `acceptV3`.
@@ -103,8 +112,8 @@ mod tests {
                 ("postPaymentsCapture", "post_payments_capture"),
                 ("initiateUsingPOST", "initiate"),
                 ("acceptUsingPATCHV3", "accept_v3"),
-                ("list", "get_a"),
-                ("List", "get_b"),
+                ("getA", "get_a"),
+                ("getB", "get_b"),
             ]
         );
     }

@@ -13,12 +13,14 @@ pub(super) const STEP: Step = Step {
 
 fn run(document: &mut Document) -> Outcome {
     let mut trouble = None;
+    let mut ids = document.operations.clone().into_iter().map(|operation| operation.id);
     document.each_operation(|path, method, operation| {
         let responses = operation["responses"].as_object().cloned().unwrap_or_default();
         let mut success: Vec<(&String, &Value)> = responses.iter().filter(|(status, _)| status.starts_with('2')).collect();
         if success.is_empty() {
             success = responses.iter().filter(|(status, _)| *status == "default").collect();
         }
+        let id = ids.next().unwrap_or_default();
         let mut body: Option<(&str, &Value)> = None;
         let mut bodyless: Option<&str> = None;
         for (status, response) in &success {
@@ -30,7 +32,7 @@ fn run(document: &mut Document) -> Outcome {
                 (Some(content), Some((first, known))) if content != known => {
                     trouble.get_or_insert((
                         format!("paths.{path}.{method}.responses"),
-                        format!("{first} and {status} answer with different bodies: one operation can have one, make it a oneOf"),
+                        format!("`{id}`: {first} and {status} answer with different bodies: one operation can have one, make it a oneOf"),
                     ));
                 }
                 _ => {}
@@ -39,7 +41,7 @@ fn run(document: &mut Document) -> Outcome {
         if let (Some((with, _)), Some(without)) = (body, bodyless) {
             trouble.get_or_insert((
                 format!("paths.{path}.{method}.responses"),
-                format!("{with} has a body and {without} has none: one operation can have one kind of answer"),
+                format!("`{id}`: {with} has a body and {without} has none: one operation can have one kind of answer"),
             ));
         }
         let mut answer = json!({ "description": "success" });
@@ -59,8 +61,11 @@ mod tests {
     use super::*;
 
     fn responses(responses: Value) -> Result<Value, String> {
-        let mut document =
-            Document::new("x.yaml", json!({ "paths": { "/a": { "post": { "responses": responses } } } }));
+        let mut document = Document::new(
+            "x.yaml",
+            json!({ "paths": { "/a": { "post": { "operationId": "a", "responses": responses } } } }),
+        );
+        document.operations = vec![crate::document::Operation { id: "a".into(), ..Default::default() }];
         run(&mut document).map_err(|trouble| trouble.to_string())?;
         Ok(document.root["paths"]["/a"]["post"]["responses"].clone())
     }
@@ -79,7 +84,7 @@ mod tests {
         let body = |kind: &str| json!({ "content": { "application/json": { "schema": { "type": kind } } } });
         assert_eq!(
             responses(json!({ "200": body("string"), "201": body("integer") })).unwrap_err(),
-            "x.yaml: at paths./a.post.responses: 200 and 201 answer with different bodies: one operation can have one, make it a oneOf"
+            "x.yaml: at paths./a.post.responses: `a`: 200 and 201 answer with different bodies: one operation can have one, make it a oneOf"
         );
         assert!(
             responses(json!({ "200": body("string"), "202": {} }))

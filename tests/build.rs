@@ -1,0 +1,45 @@
+//! Generates a module for every nasty document of `xtask/testdata/`, and for each published
+//! or evil sample beside it a line that decodes, encodes and compares it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+use xtask::testdata::{Case, Made, cases};
+
+fn main() {
+    println!("cargo::rerun-if-changed=../xtask/testdata");
+    println!("cargo::rerun-if-changed=build.rs");
+    let mut modules = String::new();
+    let mut samples = String::from("pub(crate) fn samples() -> Vec<super::Sample> {\n    let mut all = Vec::new();\n");
+    for case in cases() {
+        let Ok(made) = case.make("crate::nasty::made") else { continue };
+        modules.push_str(&made.module);
+        each_sample(&case, &made, &mut samples);
+    }
+    samples.push_str("    all\n}\n");
+    let out = std::env::var("OUT_DIR").expect("cargo sets it");
+    std::fs::write(Path::new(&out).join("nasty.rs"), modules + &samples).expect("the folder is ours");
+}
+
+fn each_sample(case: &Case, made: &Made, samples: &mut String) {
+    let renamed = &case.expected["rust_types"];
+    for sample in case.expected["samples"].as_array().into_iter().flatten() {
+        let schema = sample["schema"].as_str().unwrap_or_default();
+        let name = renamed[schema].as_str().unwrap_or(schema);
+        // A component that was written in place is plain JSON.
+        let rust = made.types.iter().find(|(component, _)| component == name || component == schema);
+        let rust = rust.map_or("serde_json::Value", |(_, rust)| rust.as_str());
+        let list = |key: &str| sample[key].as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>();
+        let mut accepted = vec![sample["json"].to_string()];
+        accepted.extend(list("may_become"));
+        let _ = writeln!(
+            samples,
+            "    all.push(super::sample::<{rust}>({:?}, {:?}, {:?}, &{:?}));",
+            case.name,
+            schema,
+            sample["note"].as_str().unwrap_or_default(),
+            accepted,
+        );
+    }
+}
