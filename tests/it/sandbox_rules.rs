@@ -113,10 +113,12 @@ async fn act(http: &Http, act: &str) -> (u16, Value) {
     }
 }
 
+/// Acts; status, code, state; authorized, captured, cancelled, refunded.
+type Row = (&'static [&'static str], u16, Option<&'static str>, &'static str, [i64; 4]);
+
 #[tokio::test]
 async fn every_transition_has_the_published_status_code_and_money() {
-    // Acts; status, code, state; authorized, captured, cancelled, refunded.
-    let table: &[(&[&str], u16, Option<&str>, &str, [i64; 4])] = &[
+    let table: &[Row] = &[
         (&["approve"], 200, None, "AUTHORIZED", [1000, 0, 0, 0]),
         (&["force"], 200, None, "AUTHORIZED", [1000, 0, 0, 0]),
         (&["abort"], 200, None, "ABORTED", [0, 0, 0, 0]),

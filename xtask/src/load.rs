@@ -62,7 +62,7 @@ fn check_references(document: &Document) -> Outcome {
                 // Examples and extensions may hold anything, also what looks like references.
                 let ours = |key: &str| !matches!(key, "example" | "examples") && !key.starts_with("x-");
                 for (key, child) in map.iter().filter(|(key, _)| ours(key)) {
-                    walk(document, &format!("{place}.{key}").trim_start_matches('.').to_owned(), child)?;
+                    walk(document, format!("{place}.{key}").trim_start_matches('.'), child)?;
                 }
                 Ok(())
             }

@@ -90,7 +90,7 @@ impl Case {
 mod tests {
     use super::*;
 
-    fn texts<'a>(list: &'a Value) -> impl Iterator<Item = &'a str> {
+    fn texts(list: &Value) -> impl Iterator<Item = &str> {
         list.as_array().into_iter().flatten().filter_map(Value::as_str)
     }
 

@@ -70,7 +70,6 @@ pub(crate) struct Policy {
 
 impl Transport {
     /// A builder for `environment`, authenticated by `credentials`.
-    #[must_use]
     pub fn builder(environment: Environment, credentials: Credentials) -> TransportBuilder {
         TransportBuilder {
             environment,

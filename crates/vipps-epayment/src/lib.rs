@@ -24,7 +24,7 @@
 //!
 //! The facade crate `vipps` adds names, defaults and checks; nothing here waits or chooses.
 
-#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, unused_imports, rustdoc::all, reason = "written by the generator")]
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, missing_docs, unreachable_pub, unused_imports, rustdoc::all, reason = "written by the generator")]
 #[rustfmt::skip]
 mod generated;
 

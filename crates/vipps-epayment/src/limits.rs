@@ -214,15 +214,15 @@ pub fn create_payment_request(
     }
     if let Some(inner) = &value.metadata {
         let here = at.field("metadata");
-        here.count((inner).len() as u64, None, Some(5), "member")?;
-        for (name, item0) in (inner).iter() {
+        here.count(inner.len() as u64, None, Some(5), "member")?;
+        for (name, item0) in inner.iter() {
             let place0 = here.field(name);
             place0.length(item0, None, Some(500))?;
         }
     }
     if let Some(inner) = &value.minimum_user_age {
         let here = at.field("minimumUserAge");
-        here.range(*(inner), Some(0), Some(100))?;
+        here.range(*inner, Some(0), Some(100))?;
     }
     if let Some(inner) = &value.shipping {
         let here = at.field("shipping");
@@ -243,7 +243,7 @@ pub fn create_payment_request(
 pub fn qr_format(value: &crate::generated::types::QrFormat, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.size {
         let here = at.field("size");
-        here.range(*(inner), Some(100), Some(2000))?;
+        here.range(*inner, Some(100), Some(2000))?;
     }
     Ok(())
 }
@@ -273,10 +273,10 @@ pub fn customer_phone_number(
 ) -> Result<(), Violation> {
     if let Some(inner) = &value.phone_number {
         let here = at.field("phoneNumber");
-        here.length((inner).reveal(), Some(9), Some(15))?;
+        here.length(inner.reveal(), Some(9), Some(15))?;
         {
             static PATTERN: Pattern = Pattern::new("^\\d{9,15}$");
-            here.pattern((inner).reveal(), &PATTERN)?;
+            here.pattern(inner.reveal(), &PATTERN)?;
         }
     }
     Ok(())
@@ -290,7 +290,7 @@ pub fn customer_phone_number(
 pub fn personal_qr_code(value: &crate::generated::types::PersonalQrCode, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.personal_qr {
         let here = at.field("personalQr");
-        here.length((inner).reveal(), Some(5), Some(255))?;
+        here.length(inner.reveal(), Some(5), Some(255))?;
     }
     Ok(())
 }
@@ -328,7 +328,7 @@ pub fn airline_data(value: &crate::generated::types::AirlineData, at: &Place<'_>
     }
     {
         let here = at.field("passengerName");
-        here.length((&value.passenger_name).reveal(), Some(1), Some(49))?;
+        here.length(value.passenger_name.reveal(), Some(1), Some(49))?;
     }
     if let Some(inner) = &value.ticket_number {
         let here = at.field("ticketNumber");
@@ -390,8 +390,8 @@ pub fn force_approve(value: &crate::generated::types::ForceApprove, at: &Place<'
 pub fn receipt(value: &crate::generated::types::Receipt, at: &Place<'_>) -> Result<(), Violation> {
     {
         let here = at.field("orderLines");
-        here.count((&value.order_lines).len() as u64, Some(1), None, "element")?;
-        for (index, item0) in (&value.order_lines).iter().enumerate() {
+        here.count(value.order_lines.len() as u64, Some(1), None, "element")?;
+        for (index, item0) in value.order_lines.iter().enumerate() {
             let place0 = here.index(index);
             order_line(item0, &place0)?;
         }
@@ -411,11 +411,11 @@ pub fn receipt(value: &crate::generated::types::Receipt, at: &Place<'_>) -> Resu
 pub fn order_line(value: &crate::generated::types::OrderLine, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.tax_percentage {
         let here = at.field("taxPercentage");
-        here.range(*(inner), Some(0), Some(100))?;
+        here.range(*inner, Some(0), Some(100))?;
     }
     if let Some(inner) = &value.tax_rate {
         let here = at.field("taxRate");
-        here.range(*(inner), Some(0), Some(10000))?;
+        here.range(*inner, Some(0), Some(10000))?;
     }
     if let Some(inner) = &value.unit_info {
         let here = at.field("unitInfo");
@@ -423,7 +423,7 @@ pub fn order_line(value: &crate::generated::types::OrderLine, at: &Place<'_>) ->
     }
     if let Some(inner) = &value.discount {
         let here = at.field("discount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     Ok(())
 }
@@ -436,7 +436,7 @@ pub fn order_line(value: &crate::generated::types::OrderLine, at: &Place<'_>) ->
 pub fn unit_info(value: &crate::generated::types::UnitInfo, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.unit_price {
         let here = at.field("unitPrice");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     {
         let here = at.field("quantity");
@@ -457,23 +457,23 @@ pub fn unit_info(value: &crate::generated::types::UnitInfo, at: &Place<'_>) -> R
 pub fn bottom_line(value: &crate::generated::types::BottomLine, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.tip_amount {
         let here = at.field("tipAmount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.gift_card_amount {
         let here = at.field("giftCardAmount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.total_tax {
         let here = at.field("totalTax");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.total_discount {
         let here = at.field("totalDiscount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.shipping_amount {
         let here = at.field("shippingAmount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.shipping_info {
         let here = at.field("shippingInfo");
@@ -490,19 +490,19 @@ pub fn bottom_line(value: &crate::generated::types::BottomLine, at: &Place<'_>) 
 pub fn shipping_info(value: &crate::generated::types::ShippingInfo, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.amount {
         let here = at.field("amount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.amount_excluding_tax {
         let here = at.field("amountExcludingTax");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.tax_amount {
         let here = at.field("taxAmount");
-        here.range(*(inner), Some(0), None)?;
+        here.range(*inner, Some(0), None)?;
     }
     if let Some(inner) = &value.tax_percentage {
         let here = at.field("taxPercentage");
-        here.range(*(inner), Some(0), Some(100))?;
+        here.range(*inner, Some(0), Some(100))?;
     }
     Ok(())
 }
@@ -515,7 +515,7 @@ pub fn shipping_info(value: &crate::generated::types::ShippingInfo, at: &Place<'
 pub fn shipping(value: &crate::generated::types::Shipping, at: &Place<'_>) -> Result<(), Violation> {
     if let Some(inner) = &value.fixed_options {
         let here = at.field("fixedOptions");
-        for (index, item0) in (inner).iter().enumerate() {
+        for (index, item0) in inner.iter().enumerate() {
             let place0 = here.index(index);
             shipping_group(item0, &place0)?;
         }
@@ -531,7 +531,7 @@ pub fn shipping(value: &crate::generated::types::Shipping, at: &Place<'_>) -> Re
 pub fn shipping_group(value: &crate::generated::types::ShippingGroup, at: &Place<'_>) -> Result<(), Violation> {
     {
         let here = at.field("options");
-        for (index, item0) in (&value.options).iter().enumerate() {
+        for (index, item0) in value.options.iter().enumerate() {
             let place0 = here.index(index);
             shipping_option(item0, &place0)?;
         }
@@ -563,7 +563,7 @@ pub fn dynamic_shipping_groups_response(
 ) -> Result<(), Violation> {
     {
         let here = at.field("groups");
-        for (index, item0) in (&value.groups).iter().enumerate() {
+        for (index, item0) in value.groups.iter().enumerate() {
             let place0 = here.index(index);
             shipping_group(item0, &place0)?;
         }

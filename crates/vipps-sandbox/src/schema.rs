@@ -227,7 +227,7 @@ fn explain(error: &jsonschema::ValidationError<'_>, found: &mut Vec<(String, Str
             // "Null or a value": what is wrong with the value says more.
             let is_type =
                 |error: &jsonschema::ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. });
-            let told = context.iter().find(|branch| !branch.is_empty() && !(branch.len() == 1 && is_type(&branch[0])));
+            let told = context.iter().find(|branch| branch.len() > 1 || branch.iter().any(|error| !is_type(error)));
             match told {
                 Some(branch) => branch.iter().for_each(|error| explain(error, found)),
                 None => found.push((place, "has the wrong type".into())),

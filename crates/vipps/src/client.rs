@@ -23,7 +23,6 @@ struct Inner {
 
 impl Client {
     /// A builder for `environment`, authenticated by `credentials`.
-    #[must_use]
     pub fn builder(environment: Environment, credentials: Credentials) -> ClientBuilder {
         let system = System::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .plugin(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));

@@ -112,7 +112,7 @@ fn members(schema: &Value, checked: &BTreeSet<String>) -> String {
         let required = schema["required"].as_array().is_some_and(|list| list.iter().any(|name| name == wire));
         let optional = !required || property["nullable"] == true;
         let field = format!("value.{}", names::snake(wire));
-        let expression = if optional { "inner".to_owned() } else { format!("&{field}") };
+        let expression = if optional { "inner".to_owned() } else { field.clone() };
         let Some(checks) = check(property, &expression, "here", checked, 0) else { continue };
         let place = format!("let here = at.field({wire:?});\n");
         let _ = match optional {
@@ -123,26 +123,29 @@ fn members(schema: &Value, checked: &BTreeSet<String>) -> String {
     out
 }
 
-/// Statements that check what the expression (a reference) refers to.
+/// Statements that check what the expression names: a field, or a variable that refers to one.
 fn check(schema: &Value, expression: &str, at: &str, checked: &BTreeSet<String>, depth: usize) -> Option<String> {
     let limits = schema[LIMITS].as_object().cloned().unwrap_or_default();
+    let is_field = expression.starts_with("value.");
+    let reference = if is_field { format!("&{expression}") } else { expression.to_owned() };
+    let copy = if is_field { expression.to_owned() } else { format!("*{expression}") };
     if let Some(name) = component_of(schema) {
         return match name {
-            "VippsPersonal" | "VippsSecret" => length_and_pattern(&limits, &format!("({expression}).reveal()"), at),
-            "VippsTimestamp" | "VippsLooseText" => length_and_pattern(&limits, &format!("({expression}).as_str()"), at),
-            name if checked.contains(name) => Some(format!("{}({expression}, &{at})?;\n", names::snake(name))),
+            "VippsPersonal" | "VippsSecret" => length_and_pattern(&limits, &format!("{expression}.reveal()"), at),
+            "VippsTimestamp" | "VippsLooseText" => length_and_pattern(&limits, &format!("{expression}.as_str()"), at),
+            name if checked.contains(name) => Some(format!("{}({reference}, &{at})?;\n", names::snake(name))),
             _ => None,
         };
     }
     match schema["type"].as_str() {
-        Some("string") if schema.get("enum").is_none() => length_and_pattern(&limits, expression, at),
-        Some("integer") => range(&limits, &format!("*({expression})"), at),
+        Some("string") if schema.get("enum").is_none() => length_and_pattern(&limits, &reference, at),
+        Some("integer") => range(&limits, &copy, at),
         Some("array") => {
             let count = count(&limits, "minItems", "maxItems", expression, at, "element").unwrap_or_default();
             let (item, place) = (format!("item{depth}"), format!("place{depth}"));
             let inner = check(&schema["items"], &item, &place, checked, depth + 1);
             let each = inner.map(|inner| {
-                format!("for (index, {item}) in ({expression}).iter().enumerate() {{\nlet {place} = {at}.index(index);\n{inner}}}\n")
+                format!("for (index, {item}) in {expression}.iter().enumerate() {{\nlet {place} = {at}.index(index);\n{inner}}}\n")
             });
             let both = count + &each.unwrap_or_default();
             (!both.is_empty()).then_some(both)
@@ -152,7 +155,7 @@ fn check(schema: &Value, expression: &str, at: &str, checked: &BTreeSet<String>,
             let (item, place) = (format!("item{depth}"), format!("place{depth}"));
             let inner = check(&schema["additionalProperties"], &item, &place, checked, depth + 1);
             let each = inner.map(|inner| {
-                format!("for (name, {item}) in ({expression}).iter() {{\nlet {place} = {at}.field(name);\n{inner}}}\n")
+                format!("for (name, {item}) in {expression}.iter() {{\nlet {place} = {at}.field(name);\n{inner}}}\n")
             });
             let both = count + &each.unwrap_or_default();
             (!both.is_empty()).then_some(both)
@@ -192,7 +195,7 @@ fn count(
 ) -> Option<String> {
     let (least, most) = (bound(limits, least), bound(limits, most));
     ((least.as_str(), most.as_str()) != ("None", "None"))
-        .then(|| format!("{at}.count(({expression}).len() as u64, {least}, {most}, {thing:?})?;\n"))
+        .then(|| format!("{at}.count({expression}.len() as u64, {least}, {most}, {thing:?})?;\n"))
 }
 
 fn bound(limits: &Map<String, Value>, keyword: &str) -> String {
@@ -209,8 +212,8 @@ mod tests {
         let schema = json!({ "type": "array", "x-limits": { "minItems": 1 }, "items": { "type": "string", "x-limits": { "maxLength": 9 } } });
         assert_eq!(
             check(&schema, "inner", "here", &BTreeSet::new(), 0).unwrap(),
-            "here.count((inner).len() as u64, Some(1), None, \"element\")?;\n\
-             for (index, item0) in (inner).iter().enumerate() {\nlet place0 = here.index(index);\nplace0.length(item0, None, Some(9))?;\n}\n"
+            "here.count(inner.len() as u64, Some(1), None, \"element\")?;\n\
+             for (index, item0) in inner.iter().enumerate() {\nlet place0 = here.index(index);\nplace0.length(item0, None, Some(9))?;\n}\n"
         );
         assert_eq!(check(&json!({ "type": "string" }), "inner", "here", &BTreeSet::new(), 0), None);
     }

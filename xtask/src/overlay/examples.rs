@@ -41,7 +41,8 @@ fn drop_outside_schemas(value: &mut Value, depth: usize) {
             let names = map.values().all(|child| child.is_object()) && depth > 0 && !map.contains_key("schema");
             if !names {
                 map.retain(|key, _| {
-                    !matches!(key.as_str(), "example" | "examples") && !(key.starts_with("x-") && key != LOOSE)
+                    let foreign = key.starts_with("x-") && key != LOOSE;
+                    !foreign && !matches!(key.as_str(), "example" | "examples")
                 });
             }
             for (key, child) in map.iter_mut() {

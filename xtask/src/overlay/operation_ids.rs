@@ -60,7 +60,7 @@ fn from_route(method: &str, path: &str) -> String {
     let is_version = |word: &str| word.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     let literal =
         path.split('/').filter(|segment| !segment.is_empty() && !segment.starts_with('{') && !is_version(segment));
-    let words = literal.map(|segment| names::pascal(segment)).collect::<String>();
+    let words = literal.map(names::pascal).collect::<String>();
     format!("{}{words}", method.to_ascii_lowercase())
 }
 
