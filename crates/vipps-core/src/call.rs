@@ -255,7 +255,8 @@ impl Transport {
             }
             let (token, key) = (course.token.clone(), course.key.clone());
             let context = Attempt { operation: operation.id, token, key, progress: progress.clone() };
-            let result = ATTEMPT.scope(context, attempt()).await;
+            // Boxed, since the futures around it are moved before they are polled.
+            let result = ATTEMPT.scope(context, Box::pin(attempt())).await;
             if let Some(status) = progress.status() {
                 tracing::Span::current().record("http.response.status_code", status);
             }

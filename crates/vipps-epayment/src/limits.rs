@@ -28,10 +28,7 @@ pub fn get_payment_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -44,10 +41,7 @@ pub fn get_payment_event_log_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -72,10 +66,7 @@ pub fn cancel_payment_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -100,10 +91,7 @@ pub fn capture_payment_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -128,10 +116,7 @@ pub fn refund_payment_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -144,10 +129,7 @@ pub fn force_approve_reference(value: &str) -> Result<(), Violation> {
     let root = Place::ROOT;
     let at = root.field("reference");
     at.length(value, Some(8), Some(64))?;
-    {
-        static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-        at.pattern(value, &PATTERN)?;
-    }
+    at.class(value, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'), 8, 64, "^[a-zA-Z0-9-]{8,64}$")?;
     Ok(())
 }
 
@@ -186,10 +168,13 @@ pub fn create_payment_request(
     {
         let here = at.field("reference");
         here.length(&value.reference, Some(8), Some(64))?;
-        {
-            static PATTERN: Pattern = Pattern::new("^[a-zA-Z0-9-]{8,64}$");
-            here.pattern(&value.reference, &PATTERN)?;
-        }
+        here.class(
+            &value.reference,
+            |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-'),
+            8,
+            64,
+            "^[a-zA-Z0-9-]{8,64}$",
+        )?;
     }
     if let Some(inner) = &value.return_url {
         let here = at.field("returnUrl");
@@ -274,10 +259,7 @@ pub fn customer_phone_number(
     if let Some(inner) = &value.phone_number {
         let here = at.field("phoneNumber");
         here.length(inner.reveal(), Some(9), Some(15))?;
-        {
-            static PATTERN: Pattern = Pattern::new("^\\d{9,15}$");
-            here.pattern(inner.reveal(), &PATTERN)?;
-        }
+        here.class(inner.reveal(), |c| matches!(c, '0'..='9'), 9, 15, "^\\d{9,15}$")?;
     }
     Ok(())
 }

@@ -69,6 +69,28 @@ impl<'a> Place<'a> {
         if pattern.matches(text) { Ok(()) } else { Err(self.broken(format!("must match {}", pattern.source))) }
     }
 
+    /// Checks a text against a pattern that is one class of characters and how many of them,
+    /// which most patterns of the documents are: no regular expression is run.
+    ///
+    /// # Errors
+    ///
+    /// A violation that names this place and the pattern.
+    pub fn class(
+        &self,
+        text: &str,
+        allowed: impl Fn(char) -> bool,
+        least: usize,
+        most: usize,
+        pattern: &str,
+    ) -> Result<(), Violation> {
+        let mut count = 0;
+        let fits = text.chars().all(|c| {
+            count += 1;
+            allowed(c)
+        });
+        if fits && (least..=most).contains(&count) { Ok(()) } else { Err(self.broken(format!("must match {pattern}"))) }
+    }
+
     /// Checks a number of things: characters, elements, members.
     ///
     /// # Errors

@@ -170,13 +170,57 @@ fn length_and_pattern(limits: &Map<String, Value>, expression: &str, at: &str) -
     if (least.as_str(), most.as_str()) != ("None", "None") {
         let _ = writeln!(out, "{at}.length({expression}, {least}, {most})?;");
     }
-    if let Some(pattern) = limits.get("pattern").and_then(Value::as_str) {
+    let pattern = limits.get("pattern").and_then(Value::as_str);
+    if let Some((class, least, most)) = pattern.and_then(class_of) {
+        let pattern = pattern.unwrap_or_default();
+        let _ = writeln!(out, "{at}.class({expression}, |c| matches!(c, {class}), {least}, {most}, {pattern:?})?;");
+    } else if let Some(pattern) = pattern {
         let _ = writeln!(
             out,
             "{{\nstatic PATTERN: Pattern = Pattern::new({pattern:?});\n{at}.pattern({expression}, &PATTERN)?;\n}}"
         );
     }
     (!out.is_empty()).then_some(out)
+}
+
+/// A pattern that is one class and a count, as match arms and bounds:
+/// `^[a-z-]{8,64}$` is `'a'..='z' | '-'`, 8 and 64.
+fn class_of(pattern: &str) -> Option<(String, String, String)> {
+    let inner = pattern.strip_prefix('^')?.strip_suffix('$')?;
+    let (class, count) = match inner.strip_prefix("\\d") {
+        Some(count) => ("0-9", count),
+        None => inner.strip_prefix('[')?.split_once(']')?,
+    };
+    let (least, most) = match count {
+        "" => ("1", "1"),
+        "+" => ("1", "usize::MAX"),
+        "*" => ("0", "usize::MAX"),
+        counted => {
+            let bounds = counted.strip_prefix('{')?.strip_suffix('}')?;
+            bounds.split_once(',').unwrap_or((bounds, bounds))
+        }
+    };
+    let most = if most.is_empty() { "usize::MAX" } else { most };
+    let number = |text: &str| text == "usize::MAX" || text.parse::<usize>().is_ok();
+    if class.is_empty() || class.starts_with('^') || class.contains('\\') || !number(least) || !number(most) {
+        return None;
+    }
+    let signs: Vec<char> = class.chars().collect();
+    let mut arms = Vec::new();
+    let mut at = 0;
+    while let Some(first) = signs.get(at) {
+        match signs.get(at + 1..at + 3) {
+            Some(['-', last]) if first <= last => {
+                arms.push(format!("{first:?}..={last:?}"));
+                at += 3;
+            }
+            _ => {
+                arms.push(format!("{first:?}"));
+                at += 1;
+            }
+        }
+    }
+    Some((arms.join(" | "), least.to_owned(), most.to_owned()))
 }
 
 fn range(limits: &Map<String, Value>, expression: &str, at: &str) -> Option<String> {
@@ -206,6 +250,24 @@ fn bound(limits: &Map<String, Value>, keyword: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn one_class_and_a_count_need_no_regular_expression() {
+        let of = |pattern: &str| class_of(pattern).map(|(class, least, most)| format!("{class} {least} {most}"));
+        let cases = [
+            ("^[a-zA-Z0-9-]{8,64}$", Some("'a'..='z' | 'A'..='Z' | '0'..='9' | '-' 8 64")),
+            ("^\\d{9,15}$", Some("'0'..='9' 9 15")),
+            ("^[-a-z]*$", Some("'-' | 'a'..='z' 0 usize::MAX")),
+            ("^[0-9]{4}$", Some("'0'..='9' 4 4")),
+            ("[a-z]", None),
+            ("^[^#?/]+$", None),
+            ("^\\d+([\\.]\\d{1,8})?$", None),
+            ("^[\\w]+$", None),
+        ];
+        for (pattern, wanted) in cases {
+            assert_eq!(of(pattern).as_deref(), wanted, "{pattern}");
+        }
+    }
 
     #[test]
     fn limits_become_checks_of_the_place_they_stand_at() {
