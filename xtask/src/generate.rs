@@ -197,8 +197,13 @@ fn client(document: &mut Document, root: &str) -> Outcome<String> {
         })?;
     let file =
         syn::parse2(tokens).map_err(|error| document.trouble("", format!("the generator wrote no Rust: {error}")))?;
+    let mut text = prettyplease::unparse(&file);
+    for operation in document.operations.iter().filter(|operation| operation.deprecated) {
+        let method = format!("pub fn {}(&self)", operation.rust);
+        text = text.replace(&method, &format!("#[deprecated = \"the document deprecates this operation\"]\n{method}"));
+    }
     // The generator's own encoder lets a backslash pass, which addresses take for a slash.
-    Ok(prettyplease::unparse(&file).replace("encode_path(", "::vipps_core::encode_segment("))
+    Ok(text.replace("encode_path(", "::vipps_core::encode_segment("))
 }
 
 fn settings(document: &Document, root: &str) -> GenerationSettings {

@@ -1,0 +1,35 @@
+//! Vipps MobilePay Recurring API, version 3: agreements with customers, and charges under them.
+//!
+//! Types, operations and limits are generated from `openapi/recurring.yaml`. With
+//! [`vipps_core`] this crate alone is a complete client:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/agreement.rs")]
+//! ```
+//!
+//! The facade crate `vipps` adds names, defaults and checks; nothing here waits or chooses.
+
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    rustdoc::all,
+    reason = "written by the generator"
+)]
+#[rustfmt::skip]
+mod generated;
+
+pub mod enums;
+pub mod limits;
+pub mod operations;
+
+#[cfg(feature = "v2")]
+pub mod v2;
+
+pub use generated::{Client, builder, types};
+
+vipps_core::connect!(crate);
