@@ -5,9 +5,13 @@
 mod decoding;
 /// What becomes of documents with every kind of trouble.
 mod nasty;
+/// The bytes of the operations of the other APIs, and their rules before sending.
+mod other_shapes;
 /// A payment from creation to its closing figures, against the sandbox.
 mod payments;
-/// The bytes of every operation, as snapshots and as a raw witness.
+/// Records requests as text.
+mod recorder;
+/// The bytes of every operation of ePayment, as snapshots and as a raw witness.
 mod request_shapes;
 /// Faults before and after the effect, and what the errors claim.
 mod retries;

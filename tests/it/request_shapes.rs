@@ -1,103 +1,12 @@
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
-
 use httpmock::MockServer;
 use httpmock::prelude::HttpMockRequest;
 use serde_json::{Value, json};
 use vipps::epayment::{enums, types};
-use vipps::{Amount, Client, Currency, IdempotencyKey, NewPayment, OrderLine, Receipt};
+use vipps::{Amount, Currency, IdempotencyKey, NewPayment, OrderLine, Receipt};
 use vipps_core::Call;
 use vipps_tests::{CLIENT_ID, CLIENT_SECRET, Reply, SUBSCRIPTION_KEY, ScriptedServer, client_for, credentials};
 
-/// Records every request as text: method, path, sorted headers, pretty body.
-struct Recorder {
-    server: MockServer,
-    seen: Arc<Mutex<Vec<String>>>,
-}
-
-impl Recorder {
-    /// Answers every request with this status and body, and token requests with a token.
-    async fn start(status: u16, answer: Value) -> Self {
-        let server = MockServer::start_async().await;
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        server
-            .mock_async(|when, then| {
-                when.path("/accesstoken/get");
-                then.status(200)
-                    .json_body(json!({ "token_type": "Bearer", "expires_in": "3600", "access_token": "f00d" }));
-            })
-            .await;
-        let requests = seen.clone();
-        server
-            .mock_async(move |when, then| {
-                let record = move |request: &HttpMockRequest| {
-                    if request.uri().path() == "/accesstoken/get" {
-                        return false;
-                    }
-                    requests.lock().unwrap().push(shape(request));
-                    true
-                };
-                when.is_true(record);
-                let then = then.status(status);
-                if !answer.is_null() {
-                    then.json_body(answer);
-                }
-            })
-            .await;
-        Self { server, seen }
-    }
-
-    fn client(&self) -> Client {
-        client_for(self.server.base_url().parse().unwrap(), credentials()).build().unwrap()
-    }
-
-    fn only(&self) -> String {
-        let seen = self.seen.lock().unwrap();
-        assert_eq!(seen.len(), 1, "one attempt");
-        seen[0].clone()
-    }
-}
-
-fn shape(request: &HttpMockRequest) -> String {
-    let mut headers: Vec<(String, String)> = request
-        .headers_vec()
-        .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-        .map(|(name, value)| match name.as_str() {
-            "host" => (name, "[host]".into()),
-            "authorization" => (name, value.replace("f00d", "[token]")),
-            "client_id" | "client_secret" | "ocp-apim-subscription-key" => (name, "[redacted]".into()),
-            "user-agent" => (name, value.replace(env!("CARGO_PKG_VERSION"), "[version]")),
-            _ => (name, value),
-        })
-        .collect();
-    headers.sort();
-    let mut out = format!("{} {}\n", request.method(), request.uri().path());
-    for (name, value) in headers {
-        let _ = writeln!(out, "{name}: {value}");
-    }
-    match serde_json::from_slice::<Value>(request.body_ref()) {
-        Ok(body) => {
-            let _ = write!(out, "\n{}", serde_json::to_string_pretty(&sorted(body)).unwrap());
-        }
-        Err(_) => assert!(request.body_ref().is_empty(), "a body that is no JSON"),
-    }
-    out
-}
-
-/// Members in the order of their names, whatever order the map keeps.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<(String, Value)> =
-                members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            members.sort_by(|one, other| one.0.cmp(&other.0));
-            members.into_iter().collect()
-        }
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        scalar => scalar,
-    }
-}
+use crate::recorder::{Recorder, shape};
 
 fn key() -> IdempotencyKey {
     IdempotencyKey::new("6a1e2c5f-0000-4000-8000-000000000001").unwrap()

@@ -218,8 +218,8 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ChargeResponseV3 {
         ///Agreement that the charge belongs to.
-        #[serde(rename = "agreementId")]
-        pub agreement_id: ::std::string::String,
+        #[serde(rename = "agreementId", skip_serializing_if = "::std::option::Option::is_none")]
+        pub agreement_id: ::std::option::Option<::std::string::String>,
         ///Amount of the charge in minor units.
         pub amount: i64,
         ///Currency of the amounts.
@@ -1708,7 +1708,7 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ChargeResponseV3 {
-            agreement_id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            agreement_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             amount: ::std::result::Result<i64, ::std::string::String>,
             currency:
                 ::std::result::Result<::std::option::Option<::vipps_core::types::Currency>, ::std::string::String>,
@@ -1741,7 +1741,7 @@ pub mod types {
         impl ::std::default::Default for ChargeResponseV3 {
             fn default() -> Self {
                 Self {
-                    agreement_id: Err("no value supplied for agreement_id".to_string()),
+                    agreement_id: Ok(Default::default()),
                     amount: Err("no value supplied for amount".to_string()),
                     currency: Ok(Default::default()),
                     description: Ok(Default::default()),
@@ -1765,7 +1765,7 @@ pub mod types {
         impl ChargeResponseV3 {
             pub fn agreement_id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.agreement_id =

@@ -126,8 +126,8 @@ pub mod types {
         #[serde(rename = "chargeExternalId", skip_serializing_if = "::std::option::Option::is_none")]
         pub charge_external_id: ::std::option::Option<::std::string::String>,
         ///The charge.
-        #[serde(rename = "chargeId")]
-        pub charge_id: ::std::string::String,
+        #[serde(rename = "chargeId", skip_serializing_if = "::std::option::Option::is_none")]
+        pub charge_id: ::std::option::Option<::std::string::String>,
         ///Whether it is the first charge, a planned one or an unplanned one.
         #[serde(rename = "chargeType", skip_serializing_if = "::std::option::Option::is_none")]
         pub charge_type: ::std::option::Option<crate::enums::RecurringChargeEventChargeType>,
@@ -537,7 +537,7 @@ pub mod types {
             amount_refunded: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
             charge_external_id:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            charge_id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            charge_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             charge_type: ::std::result::Result<
                 ::std::option::Option<crate::enums::RecurringChargeEventChargeType>,
                 ::std::string::String,
@@ -564,7 +564,7 @@ pub mod types {
                     amount_captured: Ok(Default::default()),
                     amount_refunded: Ok(Default::default()),
                     charge_external_id: Ok(Default::default()),
-                    charge_id: Err("no value supplied for charge_id".to_string()),
+                    charge_id: Ok(Default::default()),
                     charge_type: Ok(Default::default()),
                     currency: Ok(Default::default()),
                     event_type: Ok(Default::default()),
@@ -633,7 +633,7 @@ pub mod types {
             }
             pub fn charge_id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.charge_id =

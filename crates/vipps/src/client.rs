@@ -19,6 +19,16 @@ struct Inner {
     transport: Transport,
     #[cfg(feature = "epayment")]
     epayment: vipps_epayment::Client,
+    #[cfg(feature = "recurring")]
+    recurring: vipps_recurring::Client,
+    #[cfg(feature = "recurring-v2")]
+    recurring_v2: vipps_recurring::v2::Client,
+    #[cfg(feature = "checkout")]
+    checkout: vipps_checkout::Client,
+    #[cfg(feature = "psp")]
+    psp: vipps_psp::Client,
+    #[cfg(feature = "webhooks")]
+    webhooks: vipps_webhooks::Client,
 }
 
 impl Client {
@@ -33,6 +43,16 @@ impl Client {
         let inner = Inner {
             #[cfg(feature = "epayment")]
             epayment: vipps_epayment::Client::with_transport(&transport),
+            #[cfg(feature = "recurring")]
+            recurring: vipps_recurring::Client::with_transport(&transport),
+            #[cfg(feature = "recurring-v2")]
+            recurring_v2: vipps_recurring::v2::Client::with_transport(&transport),
+            #[cfg(feature = "checkout")]
+            checkout: vipps_checkout::Client::with_transport(&transport),
+            #[cfg(feature = "psp")]
+            psp: vipps_psp::Client::with_transport(&transport),
+            #[cfg(feature = "webhooks")]
+            webhooks: vipps_webhooks::Client::with_transport(&transport),
             transport,
         };
         Self { inner: Arc::new(inner) }
@@ -62,6 +82,73 @@ impl Client {
     #[must_use]
     pub fn payments(&self) -> crate::Payments {
         crate::Payments::new(self.clone())
+    }
+
+    /// Agreements with customers, for charges under them.
+    #[cfg(feature = "recurring")]
+    #[must_use]
+    pub fn agreements(&self) -> crate::Agreements {
+        crate::Agreements::new(self.clone())
+    }
+
+    /// Charges under agreements.
+    #[cfg(feature = "recurring")]
+    #[must_use]
+    pub fn charges(&self) -> crate::Charges {
+        crate::Charges::new(self.clone())
+    }
+
+    /// Recurring version 2, deprecated by Vipps.
+    #[cfg(feature = "recurring-v2")]
+    #[must_use]
+    pub fn v2(&self) -> crate::V2 {
+        crate::V2::new(self.clone())
+    }
+
+    /// Checkout sessions.
+    #[cfg(feature = "checkout")]
+    #[must_use]
+    pub fn sessions(&self) -> crate::Sessions {
+        crate::Sessions::new(self.clone())
+    }
+
+    /// Payments of a payment service provider.
+    #[cfg(feature = "psp")]
+    #[must_use]
+    pub fn psp(&self) -> crate::Psp {
+        crate::Psp::new(self.clone())
+    }
+
+    /// Webhook registrations.
+    #[cfg(feature = "webhooks")]
+    #[must_use]
+    pub fn webhooks(&self) -> crate::Webhooks {
+        crate::Webhooks::new(self.clone())
+    }
+
+    #[cfg(feature = "recurring")]
+    pub(crate) fn recurring(&self) -> &vipps_recurring::Client {
+        &self.inner.recurring
+    }
+
+    #[cfg(feature = "recurring-v2")]
+    pub(crate) fn recurring_v2(&self) -> &vipps_recurring::v2::Client {
+        &self.inner.recurring_v2
+    }
+
+    #[cfg(feature = "checkout")]
+    pub(crate) fn checkout(&self) -> &vipps_checkout::Client {
+        &self.inner.checkout
+    }
+
+    #[cfg(feature = "psp")]
+    pub(crate) fn psp_api(&self) -> &vipps_psp::Client {
+        &self.inner.psp
+    }
+
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn webhooks_api(&self) -> &vipps_webhooks::Client {
+        &self.inner.webhooks
     }
 
     #[cfg(feature = "epayment")]

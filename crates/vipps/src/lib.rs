@@ -26,7 +26,11 @@
 //!
 //! Not here: what Vipps sends to you, and a local Vipps to test against (`vipps-sandbox`).
 
+#[cfg(any(feature = "epayment", feature = "recurring", feature = "checkout", feature = "psp", feature = "webhooks"))]
+mod call;
 mod client;
+#[cfg(any(feature = "epayment", feature = "recurring", feature = "checkout"))]
+mod wait;
 
 pub use client::{Client, ClientBuilder};
 pub use vipps_core::types::{
@@ -63,3 +67,50 @@ pub use receipt::{OrderLine, Receipt};
 /// The generated types of the ePayment API; they may change when its document does.
 #[cfg(feature = "epayment")]
 pub use vipps_epayment as epayment;
+
+#[cfg(feature = "recurring")]
+mod agreements;
+#[cfg(feature = "recurring")]
+mod charges;
+#[cfg(feature = "recurring-v2")]
+mod v2;
+
+#[cfg(feature = "recurring")]
+pub use agreements::{
+    Agreement, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements, NewAgreement,
+    UpdateAgreement, WaitUntilActive,
+};
+#[cfg(feature = "recurring")]
+pub use charges::{
+    BatchOutcome, BatchResult, CancelCharge, CaptureCharge, Charge, Charges, CreateCharge, CreateMany, GetCharge,
+    GetChargeById, ListCharges, NewCharge, RefundCharge, WaitUntilProcessed,
+};
+#[cfg(feature = "recurring-v2")]
+pub use v2::V2;
+
+#[cfg(feature = "checkout")]
+mod sessions;
+#[cfg(feature = "checkout")]
+pub use sessions::{
+    CreateSession, CreatedSession, ExpireSession, GetSession, Session, Sessions, UpdateSession, WaitUntilFinished,
+};
+
+#[cfg(feature = "psp")]
+mod psp;
+#[cfg(feature = "psp")]
+pub use psp::{ForceApprovePsp, GetPspDetails, InitiatePspPayment, Psp, UpdatePspStatus};
+
+#[cfg(feature = "webhooks")]
+mod webhooks;
+#[cfg(feature = "webhooks")]
+pub use webhooks::{DeleteWebhook, ListWebhooks, RegisterWebhook, Webhooks};
+
+/// The generated types of the other APIs; they may change when their documents do.
+#[cfg(feature = "checkout")]
+pub use vipps_checkout as checkout;
+#[cfg(feature = "psp")]
+pub use vipps_psp as psp_api;
+#[cfg(feature = "recurring")]
+pub use vipps_recurring as recurring;
+#[cfg(feature = "webhooks")]
+pub use vipps_webhooks as webhooks_api;

@@ -201,7 +201,10 @@ impl NewPayment {
             return Err(at("customer").broken("is required with user flow PUSH_MESSAGE"));
         }
         if let Some(url) = &request.return_url {
-            self.check_return_url(url, &at("returnUrl"))?;
+            let opted_in = self.http_return_url && url.starts_with("http://");
+            if !opted_in {
+                crate::call::address(url, &at("returnUrl"), true)?;
+            }
         }
         for key in request.metadata.iter().flat_map(|metadata| metadata.keys()) {
             at("metadata").length(key, None, Some(100))?;
@@ -218,26 +221,6 @@ impl NewPayment {
         }
         check_method(request)?;
         check_shipping(request)
-    }
-
-    fn check_return_url(&self, url: &str, at: &Place<'_>) -> Result<(), Violation> {
-        let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-        let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-        if !named || rest.trim_start_matches('/').is_empty() || url.contains(char::is_whitespace) {
-            return Err(at.broken("must be an https address, or one with the scheme of an app"));
-        }
-        let host = rest.trim_start_matches("//");
-        let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-        let name = host.strip_prefix("[::1]").map_or_else(|| host.split(':').next().unwrap_or_default(), |_| "[::1]");
-        let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
-        if scheme.eq_ignore_ascii_case("http") && !loopback && !self.http_return_url {
-            return Err(at.broken("must be https (or allow it with allow_http_return_url)"));
-        }
-        if ["javascript", "data", "file"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad)) {
-            return Err(at.broken("must be https or the scheme of an app"));
-        }
-        Ok(())
     }
 }
 

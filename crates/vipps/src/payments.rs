@@ -1,13 +1,10 @@
 //! One-time payments: create, get, events, cancel, capture, refund, and a test's approval.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
-use std::time::Duration;
-
-use vipps_core::types::{Amount, IdempotencyKey, Personal, Place, Secret, Violation};
-use vipps_core::{Call, Error, Operation, Response};
+use vipps_core::types::{Amount, Personal, Place, Secret};
+use vipps_core::{Error, Response};
 use vipps_epayment::{limits, operations, types};
 
+use crate::call::{Options, call, checked, keyed, unbuilt};
 use crate::client::Client;
 use crate::decision::WaitForDecision;
 use crate::new_payment::{NewPayment, positive};
@@ -74,108 +71,6 @@ impl Payments {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
-}
-
-/// What every call can be told.
-#[derive(Clone, Debug)]
-struct Options {
-    client: Client,
-    key: Option<IdempotencyKey>,
-    sequence: Option<u64>,
-    deadline: Option<Duration>,
-    max_attempts: Option<u32>,
-}
-
-impl Options {
-    fn new(client: &Client) -> Self {
-        Self { client: client.clone(), key: None, sequence: None, deadline: None, max_attempts: None }
-    }
-
-    /// The key of a write: given, derived from what it is about, or random.
-    fn settle_key(&self, operation: &Operation, reference: &str) -> IdempotencyKey {
-        match (&self.key, self.sequence) {
-            (Some(key), _) => key.clone(),
-            (None, Some(sequence)) => {
-                IdempotencyKey::derived(self.client.sales_unit().as_str(), operation.id(), reference, sequence)
-            }
-            (None, None) => IdempotencyKey::random(),
-        }
-    }
-
-    fn call(&self, operation: &'static Operation) -> Call {
-        let mut call = Call::new(operation);
-        if let Some(limit) = self.deadline {
-            call = call.deadline(limit);
-        }
-        if let Some(attempts) = self.max_attempts {
-            call = call.max_attempts(attempts);
-        }
-        call
-    }
-}
-
-/// A rule broken before anything was sent.
-fn checked(operation: &Operation, checked: Result<(), Violation>) -> Result<(), Error> {
-    checked.map_err(|violation| Error::invalid_request(operation, &violation))
-}
-
-macro_rules! call {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* } -> $answer:ty) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug)]
-        #[must_use = "nothing is sent before `send` or `.await`"]
-        pub struct $name {
-            options: Options,
-            $($field: $kind,)*
-        }
-
-        impl $name {
-            /// How long this call may take with all its attempts and waits.
-            pub fn deadline(mut self, limit: Duration) -> Self {
-                self.options.deadline = Some(limit);
-                self
-            }
-
-            /// Attempts of this call, the first included; 1 means no retry.
-            pub fn max_attempts(mut self, attempts: u32) -> Self {
-                self.options.max_attempts = Some(attempts);
-                self
-            }
-        }
-
-        /// As `send`.
-        impl IntoFuture for $name {
-            type Output = Result<Response<$answer>, Error>;
-            type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-            fn into_future(self) -> Self::IntoFuture {
-                Box::pin(self.send())
-            }
-        }
-    };
-}
-
-macro_rules! keyed {
-    ($($name:ident),*) => { $(
-        impl $name {
-            /// The key of this call: 1 to 50 characters. Default: a random one.
-            ///
-            /// Give the key of an earlier call to repeat it, whenever: it takes effect once.
-            /// Never give it to another operation.
-            pub fn idempotency_key(mut self, key: IdempotencyKey) -> Self {
-                self.options.key = Some(key);
-                self
-            }
-
-            /// A key derived from the sales unit, the operation, the reference and this
-            /// number, so that any process arrives at the same one. Count up for each
-            /// further call of the same kind on the same payment.
-            pub fn derived_key(mut self, sequence: u64) -> Self {
-                self.options.sequence = Some(sequence);
-                self
-            }
-        }
-    )* };
 }
 
 call! {
@@ -371,9 +266,4 @@ impl ForceApprove {
         let request = client.epayment().force_approve().reference(self.reference.as_str()).body(body);
         client.transport().run(self.options.call(operation), || request.clone().send()).await
     }
-}
-
-/// A body whose builder lacks something: a defect here, told as a broken rule.
-fn unbuilt(operation: &Operation, error: &dyn std::fmt::Display) -> Error {
-    Error::invalid_request(operation, &Place::ROOT.field("body").broken(error.to_string()))
 }

@@ -14,6 +14,9 @@ pub(crate) fn text(document: &mut Document, root: &str) -> String {
     let checked = checked_components(document, &sent);
     let mut out = String::from("//! Rules of form of what is sent: lengths, patterns and bounds of the document.\n");
     out.push_str("//!\n//! Each function names the first field that breaks a rule; none looks at what is read.\n\n");
+    out.push_str(
+        "#![allow(clippy::manual_is_ascii_check, reason = \"classes are written as the document has them\")]\n\n",
+    );
     out.push_str("#[allow(unused_imports)]\nuse ::vipps_core::types::{Pattern, Place, Violation};\n\n");
     for operation in &document.operations {
         if let Some(key) = &operation.key {

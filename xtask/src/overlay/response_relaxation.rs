@@ -12,8 +12,10 @@ pub(super) const STEP: Step = Step {
 };
 
 /// What an answer cannot do without: what it is about, how far it got, how much money.
-const INDISPENSABLE: &[&str] =
-    &["id", "reference", "state", "status", "amount", "aggregate", "agreementId", "chargeId", "access_token"];
+const INDISPENSABLE: &[&str] = &["state", "status", "amount", "aggregate", "access_token"];
+
+/// What names the thing itself: the first of these that a schema declares.
+const NAMES: &[&[&str]] = &[&["id", "reference"], &["agreementId"], &["chargeId"]];
 
 fn run(document: &mut Document) -> Outcome {
     let sent = sent_components(document);
@@ -33,7 +35,8 @@ fn run(document: &mut Document) -> Outcome {
             let money = member.ends_with("Amount")
                 && component_of(&properties[member])
                     .is_some_and(|component| amounts.iter().any(|amount| amount == component));
-            INDISPENSABLE.contains(&member) || money
+            let names = NAMES.iter().find(|names| names.iter().any(|name| properties.get(*name).is_some()));
+            INDISPENSABLE.contains(&member) || money || names.is_some_and(|names| names.contains(&member))
         });
         if let (true, Some(keywords)) = (required.is_empty(), schema.as_object_mut()) {
             keywords.shift_remove("required");

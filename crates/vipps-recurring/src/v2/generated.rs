@@ -181,8 +181,8 @@ pub mod types {
         #[serde(rename = "agreementResource", skip_serializing_if = "::std::option::Option::is_none")]
         pub agreement_resource: ::std::option::Option<::std::string::String>,
         ///Id of the initial charge; comes only when one was asked for.
-        #[serde(rename = "chargeId")]
-        pub charge_id: ::std::string::String,
+        #[serde(rename = "chargeId", skip_serializing_if = "::std::option::Option::is_none")]
+        pub charge_id: ::std::option::Option<::std::string::String>,
         ///Address to send the customer to, unchanged; a link into the app when `isApp` was true.
         #[serde(rename = "vippsConfirmationUrl", skip_serializing_if = "::std::option::Option::is_none")]
         pub vipps_confirmation_url: ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
@@ -1020,7 +1020,7 @@ pub mod types {
             agreement_id: ::std::result::Result<::std::string::String, ::std::string::String>,
             agreement_resource:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            charge_id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            charge_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             vipps_confirmation_url: ::std::result::Result<
                 ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
                 ::std::string::String,
@@ -1031,7 +1031,7 @@ pub mod types {
                 Self {
                     agreement_id: Err("no value supplied for agreement_id".to_string()),
                     agreement_resource: Ok(Default::default()),
-                    charge_id: Err("no value supplied for charge_id".to_string()),
+                    charge_id: Ok(Default::default()),
                     vipps_confirmation_url: Ok(Default::default()),
                 }
             }
@@ -1058,7 +1058,7 @@ pub mod types {
             }
             pub fn charge_id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.charge_id =

@@ -1,0 +1,495 @@
+//! Agreements: what a customer lets a merchant charge, and how often.
+
+use futures_util::stream::{self, Stream, StreamExt as _};
+use vipps_core::types::{Amount, Currency, Personal, Place, Timestamp, Violation};
+use vipps_core::{Error, Response};
+use vipps_recurring::enums::{AgreementStatus, CampaignV3, PatchAgreementV3Status, TimePeriodUnit};
+use vipps_recurring::{limits, operations, types};
+
+use crate::call::{Options, call, checked, keyed, unbuilt};
+use crate::client::Client;
+use crate::wait::{Schedule, waits, watch};
+
+/// Agreements of a client; see [`Client::agreements`].
+#[derive(Clone, Debug)]
+pub struct Agreements {
+    client: Client,
+}
+
+/// An agreement as it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreement(Box<types::AgreementResponseV3>);
+
+/// An agreement that was just drafted and waits for its customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DraftedAgreement(types::DraftAgreementResponseV3);
+
+/// An agreement to draft: by the kind of its pricing. Prices are minor units.
+///
+/// ```
+/// use vipps::{Amount, NewAgreement};
+///
+/// let tea = NewAgreement::legacy("Tea club", Amount::nok_minor(9_900), "https://acme.example/thanks")
+///     .monthly()
+///     .agreement_url("https://acme.example/tea");
+/// # let _ = tea;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAgreement(Box<types::DraftAgreementV3>);
+
+impl NewAgreement {
+    /// The same price every interval; a charge may be at most five times it.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn legacy(product_name: impl Into<String>, price: Amount, redirect_url: impl Into<String>) -> Self {
+        let pricing =
+            types::LegacyPricingRequestV3::builder().amount(price.minor_units()).currency(price.currency().clone());
+        let pricing: types::LegacyPricingRequestV3 = pricing.try_into().expect("every required field is given");
+        Self::new(product_name, pricing, redirect_url)
+    }
+
+    /// A price that differs from charge to charge, up to what the customer chooses; the
+    /// suggestion is shown to them.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn variable(product_name: impl Into<String>, suggested_max: Amount, redirect_url: impl Into<String>) -> Self {
+        let pricing = types::VariablePricingRequestV3::builder()
+            .suggested_max_amount(suggested_max.minor_units())
+            .currency(suggested_max.currency().clone());
+        let pricing: types::VariablePricingRequestV3 = pricing.try_into().expect("every required field is given");
+        Self::new(product_name, pricing, redirect_url)
+    }
+
+    /// Any price at any time.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn flexible(product_name: impl Into<String>, currency: Currency, redirect_url: impl Into<String>) -> Self {
+        let pricing = types::FlexiblePricingRequestV3::builder().currency(currency);
+        let pricing: types::FlexiblePricingRequestV3 = pricing.try_into().expect("every required field is given");
+        Self::new(product_name, pricing, redirect_url)
+    }
+
+    fn new(
+        product_name: impl Into<String>,
+        pricing: impl Into<vipps_recurring::enums::PricingRequestV3>,
+        redirect_url: impl Into<String>,
+    ) -> Self {
+        let draft = types::DraftAgreementV3::builder()
+            .product_name(product_name.into())
+            .pricing(pricing.into())
+            .merchant_redirect_url(redirect_url.into());
+        Self(Box::new(draft.try_into().expect("every required field is given")))
+    }
+
+    /// One interval is this many days, weeks, months or years: 1 to 31.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn interval(mut self, count: i64, unit: TimePeriodUnit) -> Self {
+        self.0.interval = Some(period(count, unit));
+        self
+    }
+
+    /// One interval is a month.
+    #[must_use]
+    pub fn monthly(self) -> Self {
+        self.interval(1, TimePeriodUnit::Month)
+    }
+
+    /// Where the customer sees and ends the agreement at the merchant's: https. Norwegian
+    /// merchants must have one.
+    #[must_use]
+    pub fn agreement_url(mut self, url: impl Into<String>) -> Self {
+        self.0.merchant_agreement_url = Some(url.into());
+        self
+    }
+
+    /// What is sold, in more words.
+    #[must_use]
+    pub fn product_description(mut self, text: impl Into<String>) -> Self {
+        self.0.product_description = Some(text.into());
+        self
+    }
+
+    /// The customer's phone: country code and number, digits only.
+    #[must_use]
+    pub fn phone_number(mut self, number: impl Into<String>) -> Self {
+        self.0.phone_number = Some(Personal::new(number.into()));
+        self
+    }
+
+    /// The merchant's own id of the agreement: 1 to 64 characters, not unique.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.0.external_id = Some(id.into());
+        self
+    }
+
+    /// A lower price until a point in time.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn price_campaign(self, price: i64, end: impl Into<Timestamp>) -> Self {
+        let campaign = types::PriceCampaignV3::builder().price(price).end(end.into());
+        self.campaign(types::PriceCampaignV3::try_from(campaign).expect("every required field is given"))
+    }
+
+    /// Another price for a first period.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn period_campaign(self, price: i64, count: i64, unit: TimePeriodUnit) -> Self {
+        let campaign = types::PeriodCampaignV3::builder().price(price).period(period(count, unit));
+        self.campaign(types::PeriodCampaignV3::try_from(campaign).expect("every required field is given"))
+    }
+
+    /// Another price until an event, which the text names.
+    ///
+    /// # Panics
+    ///
+    /// Never: every required field is given.
+    #[must_use]
+    pub fn event_campaign(self, price: i64, date: impl Into<Timestamp>, text: impl Into<String>) -> Self {
+        let campaign = types::EventCampaignV3::builder().price(price).event_date(date.into()).event_text(text.into());
+        self.campaign(types::EventCampaignV3::try_from(campaign).expect("every required field is given"))
+    }
+
+    fn campaign(mut self, campaign: impl Into<CampaignV3>) -> Self {
+        self.0.campaign = Some(campaign.into());
+        self
+    }
+
+    /// A first charge that the customer approves together with the agreement.
+    #[must_use]
+    pub fn initial_charge(mut self, charge: types::InitialChargeV3) -> Self {
+        self.0.initial_charge = Some(charge);
+        self
+    }
+
+    /// Every field, as the document names it.
+    pub fn raw_mut(&mut self) -> &mut types::DraftAgreementV3 {
+        &mut self.0
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        let body = Place::ROOT;
+        limits::draft_agreement_v3(&self.0, &body)?;
+        crate::call::address(&self.0.merchant_redirect_url, &body.field("merchantRedirectUrl"), true)?;
+        match &self.0.merchant_agreement_url {
+            Some(url) => crate::call::address(url, &body.field("merchantAgreementUrl"), false),
+            None => Ok(()),
+        }
+    }
+}
+
+fn period(count: i64, unit: TimePeriodUnit) -> types::TimePeriod {
+    types::TimePeriod::builder().count(count).unit(unit).try_into().expect("every required field is given")
+}
+
+impl Agreement {
+    /// Vipps' id of the agreement: `agr_5kSeqz`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// How far it went; `None` where the answer does not say.
+    #[must_use]
+    pub fn status(&self) -> Option<&AgreementStatus> {
+        self.0.status.as_ref()
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::AgreementResponseV3 {
+        &self.0
+    }
+}
+
+impl DraftedAgreement {
+    /// Vipps' id of the agreement.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.agreement_id
+    }
+
+    /// Where to send the customer, unchanged.
+    #[must_use]
+    pub fn confirmation_url(&self) -> Option<&str> {
+        self.0.vipps_confirmation_url.as_ref().map(|url| url.reveal().as_str())
+    }
+
+    /// The id of the initial charge, where there is one.
+    #[must_use]
+    pub fn charge_id(&self) -> Option<&str> {
+        self.0.charge_id.as_deref()
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::DraftAgreementResponseV3 {
+        &self.0
+    }
+}
+
+impl From<types::AgreementResponseV3> for Agreement {
+    fn from(raw: types::AgreementResponseV3) -> Self {
+        Self(Box::new(raw))
+    }
+}
+
+impl Agreements {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Drafts an agreement; it is PENDING until its customer accepts.
+    pub fn draft(&self, agreement: NewAgreement) -> DraftAgreement {
+        DraftAgreement { options: Options::new(&self.client), agreement }
+    }
+
+    /// Reads an agreement.
+    pub fn get(&self, id: impl Into<String>) -> GetAgreement {
+        GetAgreement { options: Options::new(&self.client), id: id.into() }
+    }
+
+    /// Lists agreements, page after page as they are asked for. Default: ACTIVE ones.
+    pub fn list(&self) -> ListAgreements {
+        ListAgreements { client: self.client.clone(), status: None, created_after: None, page_size: None }
+    }
+
+    /// Changes an agreement. To end one, use [`Agreements::stop`]: Vipps refuses both at
+    /// once.
+    pub fn update(&self, id: impl Into<String>, change: types::PatchAgreementV3) -> UpdateAgreement {
+        UpdateAgreement { options: Options::new(&self.client), id: id.into(), change: Box::new(change) }
+    }
+
+    /// Ends an agreement, for good; reserved charges are cancelled with it.
+    ///
+    /// # Panics
+    ///
+    /// Never: nothing is required of a change.
+    pub fn stop(&self, id: impl Into<String>) -> UpdateAgreement {
+        let change = types::PatchAgreementV3::builder().status(Some(PatchAgreementV3Status::Stopped));
+        self.update(id, change.try_into().expect("nothing is required of a change"))
+    }
+
+    /// Accepts an agreement in the customer's place; test environment only.
+    pub fn force_accept(&self, id: impl Into<String>, phone_number: impl Into<String>) -> ForceAccept {
+        ForceAccept { options: Options::new(&self.client), id: id.into(), phone_number: phone_number.into() }
+    }
+
+    /// Waits until an agreement is no longer PENDING, or the deadline: gives it as it was
+    /// last seen.
+    pub fn wait_until_active(&self, id: impl Into<String>) -> WaitUntilActive {
+        WaitUntilActive { agreements: self.clone(), id: id.into(), schedule: Schedule::default() }
+    }
+}
+
+call! {
+    /// See [`Agreements::draft`].
+    DraftAgreement { agreement: NewAgreement } -> DraftedAgreement
+}
+call! {
+    /// See [`Agreements::get`].
+    GetAgreement { id: String } -> Agreement
+}
+call! {
+    /// See [`Agreements::update`] and [`Agreements::stop`].
+    UpdateAgreement { id: String, change: Box<types::PatchAgreementV3> } -> ()
+}
+call! {
+    /// See [`Agreements::force_accept`].
+    ForceAccept { id: String, phone_number: String } -> ()
+}
+keyed!(DraftAgreement, UpdateAgreement, ForceAccept);
+
+impl DraftAgreement {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Indeterminate` when the draft may exist; repeat it with its key.
+    pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
+        let operation = &operations::DRAFT_AGREEMENT_V3;
+        checked(operation, self.agreement.check())?;
+        let key = self.options.settle_key(operation, &self.agreement.0.product_name);
+        let client = &self.options.client;
+        let request = client.recurring().draft_agreement_v3().idempotency_key(key.as_str()).body(*self.agreement.0);
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(DraftedAgreement))
+    }
+}
+
+impl GetAgreement {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with status 404 means that there is no such agreement.
+    pub async fn send(self) -> Result<Response<Agreement>, Error> {
+        let operation = &operations::FETCH_AGREEMENT_V3;
+        let client = &self.options.client;
+        let request = client.recurring().fetch_agreement_v3().agreement_id(self.id.as_str());
+        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        Ok(answer.map(Agreement::from))
+    }
+}
+
+impl UpdateAgreement {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `InvalidRequest` when it both stops and changes the agreement.
+    pub async fn send(self) -> Result<Response<()>, Error> {
+        let operation = &operations::UPDATE_AGREEMENT_PATCH_V3;
+        let body = Place::ROOT;
+        let alone =
+            types::PatchAgreementV3::try_from(types::PatchAgreementV3::builder().status(self.change.status.clone()));
+        let stops = self.change.status.is_some() && !alone.is_ok_and(|alone| alone == *self.change);
+        if stops {
+            let broken = body.field("status").broken("must be alone: stop an agreement in a call of its own");
+            return Err(Error::invalid_request(operation, &broken));
+        }
+        checked(operation, limits::patch_agreement_v3(&self.change, &body))?;
+        let key = self.options.settle_key(operation, &self.id);
+        let client = &self.options.client;
+        let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());
+        let request = request.idempotency_key(key.as_str()).body(*self.change);
+        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+    }
+}
+
+impl ForceAccept {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` when the agreement is not PENDING or the environment is not the
+    /// test one.
+    pub async fn send(self) -> Result<Response<()>, Error> {
+        let operation = &operations::ACCEPT_V3;
+        let body = types::ForceAcceptAgreementV3::builder().phone_number(Personal::new(self.phone_number));
+        let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(operation, &error))?;
+        let key = self.options.settle_key(operation, &self.id);
+        let client = &self.options.client;
+        let request =
+            client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(key.as_str()).body(body);
+        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+    }
+}
+
+/// See [`Agreements::list`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before the stream is polled"]
+pub struct ListAgreements {
+    client: Client,
+    status: Option<AgreementStatus>,
+    created_after: Option<i64>,
+    page_size: Option<i64>,
+}
+
+impl ListAgreements {
+    /// Only agreements with this status. Default: ACTIVE.
+    pub fn status(mut self, status: AgreementStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Only agreements created after this point in time, in milliseconds since 1970.
+    pub fn created_after(mut self, unix_millis: i64) -> Self {
+        self.created_after = Some(unix_millis);
+        self
+    }
+
+    /// How many agreements a page has. Default: Vipps' own.
+    pub fn page_size(mut self, agreements: i64) -> Self {
+        self.page_size = Some(agreements);
+        self
+    }
+
+    /// The agreements; ends with the first error.
+    pub fn stream(self) -> impl Stream<Item = Result<Agreement, Error>> + Send {
+        let pages = stream::try_unfold(Some((1, None::<String>)), move |next| {
+            let list = self.clone();
+            async move {
+                let Some((page, token)) = next else { return Ok::<_, Error>(None) };
+                let (agreements, token) = list.page(page, token).await?;
+                let more = !agreements.is_empty() && (token.is_some() || list.page_size.is_some());
+                Ok(Some((agreements, more.then_some((page + 1, token)))))
+            }
+        });
+        pages.flat_map(|page| match page {
+            Ok(agreements) => stream::iter(agreements.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(error)]),
+        })
+    }
+
+    /// One page: by the token of the page before it, or by its number.
+    async fn page(&self, page: i64, token: Option<String>) -> Result<(Vec<Agreement>, Option<String>), Error> {
+        let operation = &operations::LIST_AGREEMENTS_V3;
+        let mut request = self.client.recurring().list_agreements_v3();
+        if let Some(status) = &self.status {
+            request = request.status(status.clone());
+        }
+        if let Some(after) = self.created_after {
+            request = request.created_after(after);
+        }
+        if let Some(size) = self.page_size {
+            checked(operation, limits::list_agreements_v3_page_size(size))?;
+            request = request.page_size(size).page_number(page);
+        }
+        if let Some(token) = token {
+            request = request.continuation_token(token);
+        }
+        let answer = self.client.transport().run(vipps_core::Call::new(operation), || request.clone().send()).await?;
+        let token = answer.header("continuation-token").map(str::to_owned);
+        Ok((answer.into_inner().into_iter().map(Agreement::from).collect(), token))
+    }
+}
+
+/// See [`Agreements::wait_until_active`].
+#[derive(Debug)]
+#[must_use = "nothing is sent before `.await`"]
+pub struct WaitUntilActive {
+    agreements: Agreements,
+    id: String,
+    schedule: Schedule,
+}
+
+waits!(WaitUntilActive -> Agreement);
+
+impl WaitUntilActive {
+    /// Waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of a look that cannot end otherwise, or of the last look when none has
+    /// succeeded by the deadline.
+    pub async fn wait(self) -> Result<Agreement, Error> {
+        let Self { agreements, id, schedule } = self;
+        let clock = agreements.client.transport().clock().clone();
+        let look = || {
+            let get = agreements.get(id.as_str());
+            async move { get.send().await.map(Response::into_inner) }
+        };
+        watch(&*clock, schedule, look, |agreement: &Agreement| agreement.status() != Some(&AgreementStatus::Pending))
+            .await
+    }
+}

@@ -1,0 +1,171 @@
+//! What the calls of all APIs share: their options, and how they are awaited.
+#![cfg_attr(
+    not(all(
+        feature = "epayment",
+        feature = "recurring",
+        feature = "checkout",
+        feature = "psp",
+        feature = "webhooks"
+    )),
+    allow(dead_code, unused_macros, unused_imports, reason = "each API uses a part of it")
+)]
+
+use std::time::Duration;
+
+use vipps_core::types::{IdempotencyKey, Place, Violation};
+use vipps_core::{Call, Error, Operation};
+
+use crate::client::Client;
+
+/// What every call can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) client: Client,
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) max_attempts: Option<u32>,
+}
+
+impl Options {
+    pub(crate) fn new(client: &Client) -> Self {
+        Self { client: client.clone(), key: None, sequence: None, deadline: None, max_attempts: None }
+    }
+
+    /// The key of a write: given, derived from what it is about, or random.
+    pub(crate) fn settle_key(&self, operation: &Operation, reference: &str) -> IdempotencyKey {
+        match (&self.key, self.sequence) {
+            (Some(key), _) => key.clone(),
+            (None, Some(sequence)) => {
+                IdempotencyKey::derived(self.client.sales_unit().as_str(), operation.id(), reference, sequence)
+            }
+            (None, None) => IdempotencyKey::random(),
+        }
+    }
+
+    pub(crate) fn call(&self, operation: &'static Operation) -> Call {
+        let mut call = Call::new(operation);
+        if let Some(limit) = self.deadline {
+            call = call.deadline(limit);
+        }
+        if let Some(attempts) = self.max_attempts {
+            call = call.max_attempts(attempts);
+        }
+        call
+    }
+}
+
+/// A rule broken before anything was sent.
+pub(crate) fn checked(operation: &Operation, checked: Result<(), Violation>) -> Result<(), Error> {
+    checked.map_err(|violation| Error::invalid_request(operation, &violation))
+}
+
+/// An address that Vipps sends people or calls to: https, or the scheme of an app where
+/// that is allowed; http on this machine alone.
+pub(crate) fn address(url: &str, at: &Place<'_>, app_scheme: bool) -> Result<(), Violation> {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    let wanted = if app_scheme { "an https address, or one with the scheme of an app" } else { "an https address" };
+    if !named || rest.trim_start_matches('/').is_empty() || url.contains(char::is_whitespace) {
+        return Err(at.broken(format!("must be {wanted}")));
+    }
+    let host = rest.trim_start_matches("//").split(['/', '?', '#']).next().unwrap_or_default();
+    let name = if host.starts_with("[::1]") { "[::1]" } else { host.split(':').next().unwrap_or_default() };
+    let allowed = match scheme.to_ascii_lowercase().as_str() {
+        "https" => true,
+        "http" => matches!(name, "localhost" | "127.0.0.1" | "[::1]"),
+        "javascript" | "data" | "file" => false,
+        _ => app_scheme,
+    };
+    if allowed { Ok(()) } else { Err(at.broken(format!("must be {wanted}"))) }
+}
+
+/// A calendar date as requests carry it: `2026-12-24`.
+#[cfg(feature = "recurring")]
+pub(crate) fn date(text: &str, at: &Place<'_>) -> Result<(), Violation> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str, digits: usize| part.parse::<u32>().ok().filter(|_| part.len() == digits);
+    let fits = match parts.as_slice() {
+        [year, month, day] => {
+            let month = number(month, 2).unwrap_or_default();
+            let longest = match month {
+                2 => 29,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            number(year, 4).is_some()
+                && (1..=12).contains(&month)
+                && number(day, 2).is_some_and(|day| (1..=longest).contains(&day))
+        }
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(at.broken("must be a date such as 2026-12-24")) }
+}
+
+macro_rules! call {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* } -> $answer:ty) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        #[must_use = "nothing is sent before `send` or `.await`"]
+        pub struct $name {
+            pub(crate) options: $crate::call::Options,
+            $(pub(crate) $field: $kind,)*
+        }
+
+        impl $name {
+            /// How long this call may take with all its attempts and waits.
+            pub fn deadline(mut self, limit: std::time::Duration) -> Self {
+                self.options.deadline = Some(limit);
+                self
+            }
+
+            /// Attempts of this call, the first included; 1 means no retry.
+            pub fn max_attempts(mut self, attempts: u32) -> Self {
+                self.options.max_attempts = Some(attempts);
+                self
+            }
+        }
+
+        /// As `send`.
+        impl std::future::IntoFuture for $name {
+            type Output = Result<vipps_core::Response<$answer>, vipps_core::Error>;
+            type IntoFuture = std::pin::Pin<Box<dyn std::future::Future<Output = Self::Output> + Send>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.send())
+            }
+        }
+    };
+}
+
+macro_rules! keyed {
+    ($($name:ident),*) => { $(
+        impl $name {
+            /// The key of this call: 1 to 50 characters (Recurring 1 to 40, without `#?/\\`).
+            /// Default: a random one.
+            ///
+            /// Give the key of an earlier call to repeat it, whenever: it takes effect once.
+            /// Never give it to another operation.
+            pub fn idempotency_key(mut self, key: vipps_core::types::IdempotencyKey) -> Self {
+                self.options.key = Some(key);
+                self
+            }
+
+            /// A key derived from the sales unit, the operation, the reference and this
+            /// number, so that any process arrives at the same one. Count up for each
+            /// further call of the same kind on the same payment.
+            pub fn derived_key(mut self, sequence: u64) -> Self {
+                self.options.sequence = Some(sequence);
+                self
+            }
+        }
+    )* };
+}
+
+/// A body whose builder lacks something: a defect here, told as a broken rule.
+pub(crate) fn unbuilt(operation: &Operation, error: &dyn std::fmt::Display) -> Error {
+    Error::invalid_request(operation, &Place::ROOT.field("body").broken(error.to_string()))
+}
+
+pub(crate) use {call, keyed};

@@ -1,0 +1,216 @@
+//! Checkout sessions: a hosted page that takes a payment or a subscription.
+
+use vipps_checkout::enums::{ExternalSessionState, InitiateSessionRequest};
+use vipps_checkout::{limits, operations, types};
+use vipps_core::types::Place;
+use vipps_core::{Error, Response};
+
+use crate::call::{Options, call, checked, keyed};
+use crate::client::Client;
+use crate::wait::{Schedule, waits, watch};
+
+/// Checkout sessions of a client; see [`Client::sessions`]. They authenticate with the keys
+/// themselves; no access token is fetched.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    client: Client,
+}
+
+/// A session as it is polled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session(Box<types::SessionResponse>);
+
+/// A session that was just created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreatedSession(types::InitiateSessionResponse);
+
+impl Session {
+    /// The merchant's reference.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.0.reference
+    }
+
+    /// How far it went; `None` where the answer does not say.
+    #[must_use]
+    pub fn state(&self) -> Option<&ExternalSessionState> {
+        self.0.session_state.as_ref()
+    }
+
+    /// True when the customer can do nothing more with it.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        use ExternalSessionState::{PaymentInitiated, SessionCreated};
+        !matches!(self.state(), None | Some(SessionCreated | PaymentInitiated))
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::SessionResponse {
+        &self.0
+    }
+}
+
+impl CreatedSession {
+    /// The page to show the customer.
+    #[must_use]
+    pub fn checkout_frontend_url(&self) -> Option<&str> {
+        self.0.checkout_frontend_url.as_ref().map(|url| url.reveal().as_str())
+    }
+
+    /// The token to open that page with.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.0.token.as_ref().map(|token| token.reveal().as_str())
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::InitiateSessionResponse {
+        &self.0
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Creates a session: a [`types::PaymentSession`] or a [`types::SubscriptionSession`].
+    pub fn create(&self, session: impl Into<InitiateSessionRequest>) -> CreateSession {
+        CreateSession { options: Options::new(&self.client), session: session.into() }
+    }
+
+    /// Polls a session.
+    pub fn get(&self, reference: impl Into<String>) -> GetSession {
+        GetSession { options: Options::new(&self.client), reference: reference.into() }
+    }
+
+    /// Replaces the transaction or the shipping options of a session that is not yet paid.
+    pub fn update(&self, reference: impl Into<String>, change: types::UpdateSessionRequest) -> UpdateSession {
+        UpdateSession { options: Options::new(&self.client), reference: reference.into(), change: Box::new(change) }
+    }
+
+    /// Ends a session.
+    pub fn expire(&self, reference: impl Into<String>) -> ExpireSession {
+        ExpireSession { options: Options::new(&self.client), reference: reference.into() }
+    }
+
+    /// Waits until the customer is done with a session, or the deadline: gives it as it was
+    /// last seen. A session lives an hour: set the deadline to match.
+    pub fn wait_until_finished(&self, reference: impl Into<String>) -> WaitUntilFinished {
+        WaitUntilFinished { sessions: self.clone(), reference: reference.into(), schedule: Schedule::default() }
+    }
+}
+
+call! {
+    /// See [`Sessions::create`].
+    CreateSession { session: InitiateSessionRequest } -> CreatedSession
+}
+call! {
+    /// See [`Sessions::get`].
+    GetSession { reference: String } -> Session
+}
+call! {
+    /// See [`Sessions::update`].
+    UpdateSession { reference: String, change: Box<types::UpdateSessionRequest> } -> ()
+}
+call! {
+    /// See [`Sessions::expire`].
+    ExpireSession { reference: String } -> ()
+}
+keyed!(CreateSession, UpdateSession, ExpireSession);
+
+impl CreateSession {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with status 409 when the reference is taken.
+    pub async fn send(self) -> Result<Response<CreatedSession>, Error> {
+        let operation = &operations::CREATE_SESSION;
+        checked(operation, limits::initiate_session_request(&self.session, &Place::ROOT))?;
+        let key = self.options.settle_key(operation, "session");
+        let client = &self.options.client;
+        let request = client.checkout().create_session().idempotency_key(key.as_str()).body(self.session);
+        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        Ok(answer.map(CreatedSession))
+    }
+}
+
+impl GetSession {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` with code Session-00100 when the session is unknown or gone.
+    pub async fn send(self) -> Result<Response<Session>, Error> {
+        let operation = &operations::GET_SESSION;
+        let client = &self.options.client;
+        let request = client.checkout().get_session().reference(self.reference.as_str());
+        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        Ok(answer.map(|raw| Session(Box::new(raw))))
+    }
+}
+
+impl UpdateSession {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` when the session is paid, ended or unknown.
+    pub async fn send(self) -> Result<Response<()>, Error> {
+        let operation = &operations::UPDATE_SESSION;
+        checked(operation, limits::update_session_request(&self.change, &Place::ROOT))?;
+        let key = self.options.settle_key(operation, &self.reference);
+        let client = &self.options.client;
+        let request = client.checkout().update_session().reference(self.reference.as_str());
+        let request = request.idempotency_key(key.as_str()).body(*self.change);
+        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+    }
+}
+
+impl ExpireSession {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: `Refused` when the session is paid, ended or unknown.
+    pub async fn send(self) -> Result<Response<()>, Error> {
+        let operation = &operations::EXPIRE_SESSION;
+        let key = self.options.settle_key(operation, &self.reference);
+        let client = &self.options.client;
+        let request =
+            client.checkout().expire_session().reference(self.reference.as_str()).idempotency_key(key.as_str());
+        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+    }
+}
+
+/// See [`Sessions::wait_until_finished`].
+#[derive(Debug)]
+#[must_use = "nothing is sent before `.await`"]
+pub struct WaitUntilFinished {
+    sessions: Sessions,
+    reference: String,
+    schedule: Schedule,
+}
+
+waits!(WaitUntilFinished -> Session);
+
+impl WaitUntilFinished {
+    /// Waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of a look that cannot end otherwise, or of the last look when none has
+    /// succeeded by the deadline.
+    pub async fn wait(self) -> Result<Session, Error> {
+        let Self { sessions, reference, schedule } = self;
+        let clock = sessions.client.transport().clock().clone();
+        let look = || {
+            let get = sessions.get(reference.as_str());
+            async move { get.send().await.map(Response::into_inner) }
+        };
+        watch(&*clock, schedule, look, Session::is_finished).await
+    }
+}

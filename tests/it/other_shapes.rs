@@ -1,0 +1,364 @@
+use futures_util::TryStreamExt as _;
+use serde_json::{Value, json};
+use vipps::checkout::types as checkout;
+use vipps::psp_api::types as psp;
+use vipps::recurring::enums::{ChargeStatus, TimePeriodUnit};
+use vipps::recurring::{types as recurring, v2};
+use vipps::{Amount, Currency, Error, IdempotencyKey, NewAgreement, NewCharge, Response};
+use vipps_core::Operation;
+
+use crate::recorder::Recorder;
+
+fn key() -> IdempotencyKey {
+    IdempotencyKey::new("6a1e2c5f-0000-4000-8000-000000000001").unwrap()
+}
+
+fn typed<T: serde::de::DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).unwrap()
+}
+
+/// One call against a recorder that answers with this body; snapshots what was sent.
+async fn shape<T>(name: &str, answer: Value, call: impl AsyncFnOnce(vipps::Client) -> Result<T, Error>) -> T {
+    let recorder = Recorder::start(200, answer).await;
+    let done = call(recorder.client()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    insta::assert_snapshot!(name, recorder.only());
+    done
+}
+
+fn agreement() -> Value {
+    json!({ "id": "agr_5kSeqz", "status": "ACTIVE", "pricing": { "type": "LEGACY", "amount": 9900, "currency": "NOK" } })
+}
+
+fn charge() -> Value {
+    json!({ "id": "chr-1", "agreementId": "agr_5kSeqz", "amount": 9900, "status": "CHARGED" })
+}
+
+#[tokio::test]
+async fn recurring_version_3() {
+    let tea = || {
+        NewAgreement::legacy("Tea club", Amount::nok_minor(9_900), "https://acme.example/thanks")
+            .monthly()
+            .agreement_url("https://acme.example/tea")
+            .phone_number("4712345678")
+            .external_id("club-7")
+            .product_description("Tea every month")
+    };
+    let drafted = json!({ "agreementId": "agr_5kSeqz", "vippsConfirmationUrl": "https://x", "uuid": "u" });
+    let first: recurring::InitialChargeV3 =
+        typed(json!({ "amount": 100, "description": "First", "transactionType": "DIRECT_CAPTURE" }));
+    shape("recurring_draft_legacy", drafted.clone(), async |client| {
+        client.agreements().draft(tea().initial_charge(first)).idempotency_key(key()).await
+    })
+    .await;
+    let variable = NewAgreement::variable("Power", Amount::nok_minor(200_000), "acme://thanks")
+        .agreement_url("https://a.example/p");
+    shape("recurring_draft_variable", drafted.clone(), async |client| {
+        client.agreements().draft(variable).idempotency_key(key()).await
+    })
+    .await;
+    let flexible = NewAgreement::flexible("Parking", Currency::Dkk, "https://a.example/t").period_campaign(
+        100,
+        2,
+        TimePeriodUnit::Week,
+    );
+    shape("recurring_draft_flexible_period", drafted.clone(), async |client| {
+        client.agreements().draft(flexible).idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_draft_price_campaign", drafted.clone(), async |client| {
+        client.agreements().draft(tea().price_campaign(100, "2027-01-01T00:00:00Z")).idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_draft_event_campaign", drafted, async |client| {
+        client
+            .agreements()
+            .draft(tea().event_campaign(100, "2027-01-01T00:00:00Z", "until Christmas"))
+            .idempotency_key(key())
+            .await
+    })
+    .await;
+    let read =
+        shape("recurring_get_agreement", agreement(), async |client| client.agreements().get("agr_5kSeqz").await).await;
+    assert_eq!(read.id(), "agr_5kSeqz");
+    let listed: Vec<_> = shape("recurring_list_agreements", json!([agreement()]), async |client| {
+        client.agreements().list().created_after(1_700_000_000_000).stream().try_collect().await
+    })
+    .await;
+    assert_eq!(listed.len(), 1);
+    let change: recurring::PatchAgreementV3 = typed(json!({ "productName": "Tea and cake" }));
+    shape("recurring_update_agreement", Value::Null, async |client| {
+        client.agreements().update("agr_5kSeqz", change).idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_stop_agreement", Value::Null, async |client| {
+        client.agreements().stop("agr_5kSeqz").idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_force_accept", Value::Null, async |client| {
+        client.agreements().force_accept("agr_5kSeqz", "4712345678").idempotency_key(key()).await
+    })
+    .await;
+
+    let created = json!({ "chargeId": "chr-1" });
+    shape("recurring_create_charge", created.clone(), async |client| {
+        let charge = NewCharge::recurring(9_900, "December", "2026-12-24", 5).order_id("acme-42");
+        client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_create_unscheduled", created, async |client| {
+        client
+            .charges()
+            .create("agr_5kSeqz", NewCharge::unscheduled(500, "Extra").reserve())
+            .idempotency_key(key())
+            .await
+    })
+    .await;
+    shape("recurring_create_many", json!({ "validCharges": ["acme-1"], "invalidCharges": [] }), async |client| {
+        client.charges().create_many(vec![batch_charge("acme-1")]).idempotency_key(key()).send().await
+    })
+    .await;
+    shape("recurring_get_charge", charge(), async |client| client.charges().get("agr_5kSeqz", "chr-1").await).await;
+    shape("recurring_get_charge_by_id", charge(), async |client| client.charges().get_by_id("chr-1").await).await;
+    let listed: Vec<_> = shape("recurring_list_charges", json!([charge()]), async |client| {
+        client.charges().list("agr_5kSeqz").status(ChargeStatus::Charged).stream().try_collect().await
+    })
+    .await;
+    assert_eq!(listed.len(), 1);
+    shape("recurring_cancel_charge", Value::Null, async |client| {
+        client.charges().cancel("agr_5kSeqz", "chr-1").idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_capture_charge", Value::Null, async |client| {
+        client.charges().capture("agr_5kSeqz", "chr-1", 500).idempotency_key(key()).await
+    })
+    .await;
+    shape("recurring_refund_charge", Value::Null, async |client| {
+        client.charges().refund("agr_5kSeqz", "chr-1", 500, "Sorry").idempotency_key(key()).await
+    })
+    .await;
+}
+
+fn batch_charge(order_id: &str) -> recurring::CreateChargeAsyncV3 {
+    typed(json!({
+        "agreementId": "agr_5kSeqz", "amount": 100, "description": "d", "due": "2026-12-24", "orderId": order_id,
+        "retryDays": 0, "transactionType": "DIRECT_CAPTURE"
+    }))
+}
+
+#[tokio::test]
+async fn recurring_version_2() {
+    let agreement = || json!({ "id": "agr_1", "status": "ACTIVE" });
+    let charge = || json!({ "id": "chr_1", "status": "CHARGED", "amount": 100 });
+    shape("v2_list_agreements", json!([]), async |client| client.v2().list_agreements(None, Some(1)).await).await;
+    let draft: v2::types::DraftAgreementV2 = typed(json!({
+        "currency": "NOK", "price": 9900, "productName": "Tea", "interval": "MONTH", "intervalCount": 1, "isApp": false,
+        "merchantAgreementUrl": "https://a.example", "merchantRedirectUrl": "https://a.example"
+    }));
+    shape(
+        "v2_draft_agreement",
+        json!({ "agreementId": "agr_1", "agreementResource": "r", "vippsConfirmationUrl": "u" }),
+        async |client| client.v2().draft_agreement(draft).await,
+    )
+    .await;
+    shape("v2_fetch_agreement", agreement(), async |client| client.v2().fetch_agreement("agr_1").await).await;
+    let change = || typed::<v2::types::PatchAgreementV2>(json!({ "productName": "Cake" }));
+    shape("v2_put_agreement", json!({ "agreementId": "agr_1" }), async |client| {
+        client.v2().put_agreement("agr_1", change()).await
+    })
+    .await;
+    shape("v2_patch_agreement", json!({ "agreementId": "agr_1" }), async |client| {
+        client.v2().patch_agreement("agr_1", change()).await
+    })
+    .await;
+    let accept: v2::types::ForceAcceptAgreement = typed(json!({ "customerPhoneNumber": "4712345678" }));
+    shape("v2_force_accept", json!({}), async |client| client.v2().force_accept("agr_1", accept).await).await;
+    shape("v2_list_charges", json!([]), async |client| client.v2().list_charges("agr_1", None).await).await;
+    let new: v2::types::CreateChargeV2 =
+        typed(json!({ "amount": 100, "currency": "NOK", "description": "d", "due": "2026-12-24", "retryDays": 5 }));
+    shape("v2_create_charge", json!({ "chargeId": "chr_1" }), async |client| {
+        client.v2().create_charge("agr_1", new, &key()).await
+    })
+    .await;
+    shape("v2_fetch_charge", charge(), async |client| client.v2().fetch_charge("agr_1", "chr_1").await).await;
+    shape("v2_cancel_charge", charge(), async |client| client.v2().cancel_charge("agr_1", "chr_1").await).await;
+    shape("v2_capture_charge", json!({}), async |client| client.v2().capture_charge("agr_1", "chr_1", &key()).await)
+        .await;
+    let refund: v2::types::RefundRequest = typed(json!({ "amount": 100, "description": "Sorry" }));
+    shape("v2_refund_charge", json!({}), async |client| {
+        client.v2().refund_charge("agr_1", "chr_1", refund, &key()).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn checkout_psp_and_webhooks() {
+    let session: checkout::PaymentSession = typed(json!({
+        "type": "PAYMENT", "reference": "acme-session-1",
+        "merchantInfo": { "callbackUrl": "https://a.example/c", "returnUrl": "https://a.example/r", "callbackAuthorizationToken": "t0ken" },
+        "transaction": { "amount": { "currency": "NOK", "value": 1000 }, "paymentDescription": "Tea" }
+    }));
+    let created = json!({ "token": "t", "checkoutFrontendUrl": "https://c", "pollingUrl": "https://p" });
+    shape("checkout_create_session", created, async |client| {
+        client.sessions().create(session).idempotency_key(key()).await
+    })
+    .await;
+    shape(
+        "checkout_get_session",
+        json!({ "reference": "acme-session-1", "sessionState": "SessionCreated" }),
+        async |client| client.sessions().get("acme-session-1").await,
+    )
+    .await;
+    let change: checkout::UpdateSessionRequest = typed(
+        json!({ "transaction": { "amount": { "currency": "NOK", "value": 2000 }, "paymentDescription": "More tea" } }),
+    );
+    shape("checkout_update_session", Value::Null, async |client| {
+        client.sessions().update("acme-session-1", change).idempotency_key(key()).await
+    })
+    .await;
+    shape("checkout_expire_session", Value::Null, async |client| {
+        client.sessions().expire("acme-session-1").idempotency_key(key()).await
+    })
+    .await;
+
+    let payment: psp::InitiatePaymentRequest = typed(json!({
+        "pspTransactionId": "abcABC12345", "merchantOrderId": "order-1", "customerMobileNumber": "12345678", "currency": "NOK", "amount": 49900,
+        "paymentText": "Tea", "makePaymentToken": "word", "makePaymentUrl": "https://a.example/m", "pspRedirectUrl": "https://a.example/r", "isApp": false
+    }));
+    shape("psp_initiate", json!({ "pspTransactionId": "abcABC12345", "url": "https://l" }), async |client| {
+        client.psp().initiate(payment).await
+    })
+    .await;
+    let statuses: psp::PaymentStatus = typed(
+        json!({ "transactions": [{ "pspTransactionId": "abcABC12345", "status": "CAPTURED", "amount": 49900, "currency": "NOK" }] }),
+    );
+    shape("psp_update_status", json!({}), async |client| client.psp().update_status(statuses).await).await;
+    shape("psp_details", json!({ "pspTransactionId": "abcABC12345" }), async |client| {
+        client.psp().details("abcABC12345").await
+    })
+    .await;
+    let approval: psp::ForceApproveRequest = typed(json!({ "customerPhoneNumber": "12345678", "token": "t" }));
+    shape("psp_force_approve", Value::Null, async |client| client.psp().force_approve("abcABC12345", approval).await)
+        .await;
+
+    shape("webhooks_list", json!({ "webhooks": [] }), async |client| client.webhooks().list().await).await;
+    shape("webhooks_register", json!({ "id": "w-1", "secret": "s" }), async |client| {
+        client.webhooks().register("https://a.example/w", ["epayments.payment.authorized.v1"]).await
+    })
+    .await;
+    shape("webhooks_delete", Value::Null, async |client| client.webhooks().delete("w-1").await).await;
+}
+
+#[tokio::test]
+async fn ensure_registers_only_what_is_missing() {
+    let known = json!({ "webhooks": [{ "id": "w-1", "url": "https://a.example/w", "events": ["a.v1", "b.v1"] }] });
+    let recorder = Recorder::start(200, known).await;
+    let nothing = recorder.client().webhooks().ensure("https://a.example/w", ["a.v1"]).await.unwrap();
+    assert!(nothing.is_none() && recorder.only().starts_with("GET "));
+}
+
+#[tokio::test]
+async fn rules_before_sending_name_their_field() {
+    let recorder = Recorder::start(200, Value::Null).await;
+    let client = recorder.client();
+    let field = |error: Error| match error {
+        Error::InvalidRequest(no) => no.field().unwrap_or_default().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let (agreements, charges) = (client.agreements(), client.charges());
+    let long = || NewAgreement::legacy("n".repeat(46), Amount::nok_minor(100), "https://a.example");
+    assert_eq!(field(agreements.draft(long()).await.unwrap_err()), "productName");
+    let http = NewAgreement::legacy("n", Amount::nok_minor(100), "http://a.example");
+    assert_eq!(field(agreements.draft(http).await.unwrap_err()), "merchantRedirectUrl");
+    let odd_key = IdempotencyKey::new("a/b").unwrap();
+    assert_eq!(field(agreements.stop("agr_1").idempotency_key(odd_key).await.unwrap_err()), "Idempotency-Key");
+    let both: recurring::PatchAgreementV3 = typed(json!({ "status": "STOPPED", "productName": "x" }));
+    assert_eq!(field(agreements.update("agr_1", both).await.unwrap_err()), "status");
+    for (charge, name) in [
+        (NewCharge::recurring(100, "", "2026-12-24", 0), "description"),
+        (NewCharge::recurring(100, "d", "24.12.2026", 0), "due"),
+        (NewCharge::recurring(100, "d", "2026-13-01", 0), "due"),
+        (NewCharge::recurring(100, "d", "2026-12-24", 15), "retryDays"),
+        (NewCharge::recurring(100, "d", "2026-12-24", 0).order_id("a_b"), "orderId"),
+    ] {
+        assert_eq!(field(charges.create("agr_1", charge).await.unwrap_err()), name);
+    }
+    assert_eq!(
+        field(charges.create_many(vec![batch_charge("a"), batch_charge("a_b")]).send().await.unwrap_err()),
+        "[1].orderId"
+    );
+    assert_eq!(field(charges.refund("agr_1", "chr-1", 0, "d").await.unwrap_err()), "amount");
+    assert_eq!(field(client.webhooks().register("http://a.example", ["x"]).await.unwrap_err()), "url");
+    assert!(recorder.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_large_batch_goes_in_parts_with_stable_keys_and_says_what_became_of_each() {
+    use vipps::BatchOutcome::{Accepted, Refused, Unknown};
+    let answer = json!({
+        "validCharges": ["o-0", "o-2000"],
+        "invalidCharges": [{ "chargeBatchItemDto": { "agreementId": "agr_5kSeqz", "amount": 100, "orderId": "o-1" }, "errors": ["too low"] }]
+    });
+    let charges = || (0..2001).map(|n| batch_charge(&format!("o-{n}"))).collect::<Vec<_>>();
+    let recorder = Recorder::start(202, answer).await;
+    let client = recorder.client();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let result = client.charges().create_many(charges()).idempotency_key(key()).send().await.unwrap();
+        let outcome = |at: usize| result.charges[at].1.clone();
+        assert_eq!(
+            (outcome(0), outcome(1), outcome(2), outcome(2000)),
+            (Accepted, Refused(vec!["too low".into()]), Unknown, Accepted)
+        );
+        let seen = std::mem::take(&mut *recorder.seen.lock().unwrap());
+        keys.push(
+            seen.iter()
+                .map(|shape| shape.lines().find(|line| line.starts_with("idempotency-key")).unwrap().to_owned())
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!((keys[0].len(), &keys[0]), (2, &keys[1]));
+    assert_ne!(keys[0][0], keys[0][1]);
+}
+
+/// Every operation of the seven documents has a snapshot, made through the facade.
+#[test]
+fn every_operation_of_the_documents_has_a_snapshot() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it/snapshots");
+    let mut routes = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let body = text.splitn(3, "---\n").nth(2).unwrap().to_owned();
+        routes.push(body.lines().next().unwrap().to_owned());
+    }
+    let documents: [(&[&Operation], usize); 7] = [
+        (vipps_access_token::operations::ALL, 1),
+        (vipps_epayment::operations::ALL, 7),
+        (vipps::recurring::operations::ALL, 13),
+        (v2::operations::ALL, 12),
+        (vipps::checkout::operations::ALL, 4),
+        (vipps::psp_api::operations::ALL, 4),
+        (vipps::webhooks_api::operations::ALL, 3),
+    ];
+    for (operations, count) in documents {
+        assert_eq!(operations.len(), count);
+        for operation in operations {
+            let fits = |route: &String| {
+                let (method, path) = route.split_once(' ').unwrap();
+                let (template, path): (Vec<&str>, Vec<&str>) =
+                    (operation.path().split('/').collect(), path.split('/').collect());
+                method == operation.method()
+                    && template.len() == path.len()
+                    && template.iter().zip(&path).all(|(wanted, found)| wanted.starts_with('{') || wanted == found)
+            };
+            assert!(routes.iter().any(fits), "{} {} has no snapshot", operation.method(), operation.path());
+        }
+    }
+}
+
+/// A read keeps the whole answer, its status and its headers.
+#[tokio::test]
+async fn answers_keep_their_metadata() {
+    let recorder = Recorder::start(202, Value::Null).await;
+    let done: Response<()> = recorder.client().charges().cancel("agr_1", "chr-1").await.unwrap();
+    assert_eq!((done.status(), done.attempts()), (202, 1));
+}
