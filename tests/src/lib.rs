@@ -271,3 +271,8 @@ pub fn quick_retries() -> vipps::RetryPolicy {
         ..Default::default()
     }
 }
+
+/// The examples of the README, compiled as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
