@@ -9,7 +9,10 @@ use xtask::testdata::{Case, Made, cases};
 
 fn main() {
     println!("cargo::rerun-if-changed=../xtask/testdata");
+    println!("cargo::rerun-if-changed=../openapi");
     println!("cargo::rerun-if-changed=build.rs");
+    let out = std::env::var("OUT_DIR").expect("cargo sets it");
+    std::fs::write(Path::new(&out).join("bodies.rs"), bodies(Path::new(&out))).expect("the folder is ours");
     let mut modules = String::new();
     let mut samples = String::from("pub(crate) fn samples() -> Vec<super::Sample> {\n    let mut all = Vec::new();\n");
     for case in cases() {
@@ -18,8 +21,32 @@ fn main() {
         each_sample(&case, &made, &mut samples);
     }
     samples.push_str("    all\n}\n");
-    let out = std::env::var("OUT_DIR").expect("cargo sets it");
     std::fs::write(Path::new(&out).join("nasty.rs"), modules + &samples).expect("the folder is ours");
+}
+
+/// The bodies of the seven documents: their samples as a file, and their decoders as code.
+fn bodies(out: &Path) -> String {
+    let documents = [
+        ("access-token", "vipps_access_token"),
+        ("epayment", "vipps_epayment"),
+        ("recurring", "vipps::recurring"),
+        ("recurring-v2", "vipps::recurring::v2"),
+        ("checkout", "vipps::checkout"),
+        ("psp", "vipps::psp_api"),
+        ("webhooks", "vipps::webhooks_api"),
+    ];
+    let mut code = String::from("pub(crate) fn decoders() -> Vec<super::Decoder> {\n    vec![\n");
+    let mut all = Vec::new();
+    for (api, root) in documents {
+        let path = Path::new("../openapi").join(format!("{api}.yaml"));
+        for body in xtask::samples::bodies(&path, root).unwrap_or_else(|error| panic!("{error}")) {
+            let _ = writeln!(code, "        super::decoder::<{}>,", body.rust);
+            let odd: Vec<Value> = body.odd.into_iter().map(|(note, value)| serde_json::json!([note, value])).collect();
+            all.push(serde_json::json!({ "what": format!("{api} {}", body.what), "response": body.is_response, "full": body.full, "odd": odd }));
+        }
+    }
+    std::fs::write(out.join("bodies.json"), Value::from(all).to_string()).expect("the folder is ours");
+    code + "    ]\n}\n"
 }
 
 fn each_sample(case: &Case, made: &Made, samples: &mut String) {

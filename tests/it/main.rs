@@ -1,6 +1,8 @@
 //! Tests across crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+/// Every body of the documents, full and odd in every place, made from the documents.
+mod bodies;
 /// What answers may look like and still be read.
 mod decoding;
 /// What becomes of documents with every kind of trouble.

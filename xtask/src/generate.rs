@@ -124,7 +124,7 @@ pub(crate) fn parts(mut document: Document, root: &str) -> Outcome<Parts> {
 }
 
 /// The type behind a component: shared, an enum or union of ours, or the generator's.
-fn rust_type_of(document: &Document, name: &str, root: &str) -> String {
+pub(crate) fn rust_type_of(document: &Document, name: &str, root: &str) -> String {
     let schema = document.schema(name).unwrap_or(&Value::Null);
     let shared = schema["x-shared"].as_str().and_then(|shared| RUST_TYPES.iter().find(|(known, _)| *known == shared));
     let ours = schema.get("enum").is_some() || document.unions.iter().any(|union| union.name == *name);

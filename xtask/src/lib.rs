@@ -11,6 +11,7 @@ pub mod lint;
 mod load;
 mod names;
 mod overlay;
+pub mod samples;
 pub mod testdata;
 
 pub use document::Trouble;

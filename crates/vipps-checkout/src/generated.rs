@@ -420,12 +420,14 @@ pub mod types {
     ///Days between which delivery is expected.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct LeadTime {
         ///First possible day.
-        pub earliest: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub earliest: ::std::option::Option<::std::string::String>,
         ///Last expected day.
-        pub latest: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub latest: ::std::option::Option<::std::string::String>,
     }
     impl LeadTime {
         pub fn builder() -> builder::LeadTime {
@@ -736,24 +738,28 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PickupPoint {
         ///Street and house number.
-        pub address: ::vipps_core::types::Personal<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub address: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///City or town.
-        pub city: ::vipps_core::types::Personal<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub city: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Country.
-        pub country: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub country: ::std::option::Option<::std::string::String>,
         ///The carrier's id of the place.
         pub id: ::std::string::String,
         ///Days between which the goods are expected there.
         #[serde(rename = "leadTime", skip_serializing_if = "::std::option::Option::is_none")]
         pub lead_time: ::std::option::Option<LeadTime>,
         ///Name of the place.
-        pub name: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
         ///Opening hours, one line of text each.
         #[serde(rename = "openingHours", skip_serializing_if = "::std::option::Option::is_none")]
         pub opening_hours: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         ///Post code.
-        #[serde(rename = "postalCode")]
-        pub postal_code: ::vipps_core::types::Personal<::std::string::String>,
+        #[serde(rename = "postalCode", skip_serializing_if = "::std::option::Option::is_none")]
+        pub postal_code: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
     }
     impl PickupPoint {
         pub fn builder() -> builder::PickupPoint {
@@ -1239,13 +1245,16 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Timeslot {
         ///Day of the slot.
-        pub date: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub date: ::std::option::Option<::std::string::String>,
         ///Time of day at which the slot ends.
-        pub end: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub end: ::std::option::Option<::std::string::String>,
         ///Id of the slot.
         pub id: ::std::string::String,
         ///Time of day at which the slot begins.
-        pub start: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub start: ::std::option::Option<::std::string::String>,
     }
     impl Timeslot {
         pub fn builder() -> builder::Timeslot {
@@ -2772,21 +2781,18 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct LeadTime {
-            earliest: ::std::result::Result<::std::string::String, ::std::string::String>,
-            latest: ::std::result::Result<::std::string::String, ::std::string::String>,
+            earliest: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            latest: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for LeadTime {
             fn default() -> Self {
-                Self {
-                    earliest: Err("no value supplied for earliest".to_string()),
-                    latest: Err("no value supplied for latest".to_string()),
-                }
+                Self { earliest: Ok(Default::default()), latest: Ok(Default::default()) }
             }
         }
         impl LeadTime {
             pub fn earliest<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.earliest =
@@ -2795,7 +2801,7 @@ pub mod types {
             }
             pub fn latest<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.latest = value.try_into().map_err(|e| format!("error converting supplied value for latest: {e}"));
@@ -3869,37 +3875,45 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct PickupPoint {
-            address: ::std::result::Result<::vipps_core::types::Personal<::std::string::String>, ::std::string::String>,
-            city: ::std::result::Result<::vipps_core::types::Personal<::std::string::String>, ::std::string::String>,
-            country: ::std::result::Result<::std::string::String, ::std::string::String>,
+            address: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
+            city: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
+            country: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             id: ::std::result::Result<::std::string::String, ::std::string::String>,
             lead_time: ::std::result::Result<::std::option::Option<super::LeadTime>, ::std::string::String>,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            name: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             opening_hours: ::std::result::Result<
                 ::std::option::Option<::std::vec::Vec<::std::string::String>>,
                 ::std::string::String,
             >,
-            postal_code:
-                ::std::result::Result<::vipps_core::types::Personal<::std::string::String>, ::std::string::String>,
+            postal_code: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for PickupPoint {
             fn default() -> Self {
                 Self {
-                    address: Err("no value supplied for address".to_string()),
-                    city: Err("no value supplied for city".to_string()),
-                    country: Err("no value supplied for country".to_string()),
+                    address: Ok(Default::default()),
+                    city: Ok(Default::default()),
+                    country: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     lead_time: Ok(Default::default()),
-                    name: Err("no value supplied for name".to_string()),
+                    name: Ok(Default::default()),
                     opening_hours: Ok(Default::default()),
-                    postal_code: Err("no value supplied for postal_code".to_string()),
+                    postal_code: Ok(Default::default()),
                 }
             }
         }
         impl PickupPoint {
             pub fn address<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Personal<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.address =
@@ -3908,7 +3922,7 @@ pub mod types {
             }
             pub fn city<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Personal<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.city = value.try_into().map_err(|e| format!("error converting supplied value for city: {e}"));
@@ -3916,7 +3930,7 @@ pub mod types {
             }
             pub fn country<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.country =
@@ -3942,7 +3956,7 @@ pub mod types {
             }
             pub fn name<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.name = value.try_into().map_err(|e| format!("error converting supplied value for name: {e}"));
@@ -3959,7 +3973,7 @@ pub mod types {
             }
             pub fn postal_code<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Personal<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.postal_code =
@@ -5779,25 +5793,25 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct Timeslot {
-            date: ::std::result::Result<::std::string::String, ::std::string::String>,
-            end: ::std::result::Result<::std::string::String, ::std::string::String>,
+            date: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            end: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             id: ::std::result::Result<::std::string::String, ::std::string::String>,
-            start: ::std::result::Result<::std::string::String, ::std::string::String>,
+            start: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for Timeslot {
             fn default() -> Self {
                 Self {
-                    date: Err("no value supplied for date".to_string()),
-                    end: Err("no value supplied for end".to_string()),
+                    date: Ok(Default::default()),
+                    end: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
-                    start: Err("no value supplied for start".to_string()),
+                    start: Ok(Default::default()),
                 }
             }
         }
         impl Timeslot {
             pub fn date<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.date = value.try_into().map_err(|e| format!("error converting supplied value for date: {e}"));
@@ -5805,7 +5819,7 @@ pub mod types {
             }
             pub fn end<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.end = value.try_into().map_err(|e| format!("error converting supplied value for end: {e}"));
@@ -5821,7 +5835,7 @@ pub mod types {
             }
             pub fn start<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.start = value.try_into().map_err(|e| format!("error converting supplied value for start: {e}"));

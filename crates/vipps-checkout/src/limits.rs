@@ -286,6 +286,10 @@ pub fn posten_logistics_option(
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
     }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
+    }
     if let Some(inner) = &value.title {
         let here = at.field("title");
         here.length(inner, Some(1), Some(200))?;
@@ -317,6 +321,10 @@ pub fn bring_logistics_option(
     {
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
+    }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
     }
     if let Some(inner) = &value.title {
         let here = at.field("title");
@@ -350,6 +358,10 @@ pub fn postnord_logistics_option(
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
     }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
+    }
     if let Some(inner) = &value.title {
         let here = at.field("title");
         here.length(inner, Some(1), Some(200))?;
@@ -381,6 +393,10 @@ pub fn porterbuddy_logistics_option(
     {
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
+    }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
     }
     if let Some(inner) = &value.title {
         let here = at.field("title");
@@ -414,6 +430,10 @@ pub fn helthjem_logistics_option(
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
     }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
+    }
     if let Some(inner) = &value.title {
         let here = at.field("title");
         here.length(inner, Some(1), Some(200))?;
@@ -445,6 +465,10 @@ pub fn posti_logistics_option(
     {
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
+    }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
     }
     if let Some(inner) = &value.title {
         let here = at.field("title");
@@ -478,6 +502,10 @@ pub fn gls_logistics_option(
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
     }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
+    }
     if let Some(inner) = &value.title {
         let here = at.field("title");
         here.length(inner, Some(1), Some(200))?;
@@ -509,6 +537,10 @@ pub fn dao_logistics_option(
     {
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
+    }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
     }
     if let Some(inner) = &value.title {
         let here = at.field("title");
@@ -542,6 +574,10 @@ pub fn other_logistics_option(
         let here = at.field("priority");
         here.range(value.priority, Some(0), None)?;
     }
+    if let Some(inner) = &value.delivery {
+        let here = at.field("delivery");
+        delivery(inner, &here)?;
+    }
     if let Some(inner) = &value.title {
         let here = at.field("title");
         here.length(inner, Some(1), Some(200))?;
@@ -553,6 +589,94 @@ pub fn other_logistics_option(
     if let Some(inner) = &value.tax_rate {
         let here = at.field("taxRate");
         here.range(*inner, Some(0), Some(10000))?;
+    }
+    Ok(())
+}
+
+/// Checks a `Delivery` before it is sent.
+///
+/// # Errors
+///
+/// The first broken rule and its field.
+pub fn delivery(value: &crate::generated::types::Delivery, at: &Place<'_>) -> Result<(), Violation> {
+    if let Some(inner) = &value.lead_time {
+        let here = at.field("leadTime");
+        lead_time(inner, &here)?;
+    }
+    if let Some(inner) = &value.pickup_points {
+        let here = at.field("pickupPoints");
+        for (index, item0) in inner.iter().enumerate() {
+            let place0 = here.index(index);
+            pickup_point(item0, &place0)?;
+        }
+    }
+    if let Some(inner) = &value.timeslots {
+        let here = at.field("timeslots");
+        for (index, item0) in inner.iter().enumerate() {
+            let place0 = here.index(index);
+            timeslot(item0, &place0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks a `LeadTime` before it is sent.
+///
+/// # Errors
+///
+/// The first broken rule and its field.
+pub fn lead_time(value: &crate::generated::types::LeadTime, at: &Place<'_>) -> Result<(), Violation> {
+    if value.earliest.is_none() {
+        return Err(at.field("earliest").broken("is required"));
+    }
+    if value.latest.is_none() {
+        return Err(at.field("latest").broken("is required"));
+    }
+    Ok(())
+}
+
+/// Checks a `Timeslot` before it is sent.
+///
+/// # Errors
+///
+/// The first broken rule and its field.
+pub fn timeslot(value: &crate::generated::types::Timeslot, at: &Place<'_>) -> Result<(), Violation> {
+    if value.date.is_none() {
+        return Err(at.field("date").broken("is required"));
+    }
+    if value.start.is_none() {
+        return Err(at.field("start").broken("is required"));
+    }
+    if value.end.is_none() {
+        return Err(at.field("end").broken("is required"));
+    }
+    Ok(())
+}
+
+/// Checks a `PickupPoint` before it is sent.
+///
+/// # Errors
+///
+/// The first broken rule and its field.
+pub fn pickup_point(value: &crate::generated::types::PickupPoint, at: &Place<'_>) -> Result<(), Violation> {
+    if value.name.is_none() {
+        return Err(at.field("name").broken("is required"));
+    }
+    if value.address.is_none() {
+        return Err(at.field("address").broken("is required"));
+    }
+    if value.postal_code.is_none() {
+        return Err(at.field("postalCode").broken("is required"));
+    }
+    if value.city.is_none() {
+        return Err(at.field("city").broken("is required"));
+    }
+    if value.country.is_none() {
+        return Err(at.field("country").broken("is required"));
+    }
+    if let Some(inner) = &value.lead_time {
+        let here = at.field("leadTime");
+        lead_time(inner, &here)?;
     }
     Ok(())
 }

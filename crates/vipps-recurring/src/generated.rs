@@ -898,12 +898,14 @@ pub mod types {
     ///A length of time, such as two weeks.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct TimePeriod {
         ///Number of units, 1 to 31.
-        pub count: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub count: ::std::option::Option<i64>,
         ///Calendar unit that `count` counts.
-        pub unit: crate::enums::TimePeriodUnit,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub unit: ::std::option::Option<crate::enums::TimePeriodUnit>,
     }
     impl TimePeriod {
         pub fn builder() -> builder::TimePeriod {
@@ -3904,21 +3906,18 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct TimePeriod {
-            count: ::std::result::Result<i64, ::std::string::String>,
-            unit: ::std::result::Result<crate::enums::TimePeriodUnit, ::std::string::String>,
+            count: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
+            unit: ::std::result::Result<::std::option::Option<crate::enums::TimePeriodUnit>, ::std::string::String>,
         }
         impl ::std::default::Default for TimePeriod {
             fn default() -> Self {
-                Self {
-                    count: Err("no value supplied for count".to_string()),
-                    unit: Err("no value supplied for unit".to_string()),
-                }
+                Self { count: Ok(Default::default()), unit: Ok(Default::default()) }
             }
         }
         impl TimePeriod {
             pub fn count<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.count = value.try_into().map_err(|e| format!("error converting supplied value for count: {e}"));
@@ -3926,7 +3925,7 @@ pub mod types {
             }
             pub fn unit<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::enums::TimePeriodUnit>,
+                T: ::std::convert::TryInto<::std::option::Option<crate::enums::TimePeriodUnit>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.unit = value.try_into().map_err(|e| format!("error converting supplied value for unit: {e}"));

@@ -262,9 +262,15 @@ pub fn initial_charge_v3(value: &crate::generated::types::InitialChargeV3, at: &
 ///
 /// The first broken rule and its field.
 pub fn time_period(value: &crate::generated::types::TimePeriod, at: &Place<'_>) -> Result<(), Violation> {
-    {
+    if value.unit.is_none() {
+        return Err(at.field("unit").broken("is required"));
+    }
+    if value.count.is_none() {
+        return Err(at.field("count").broken("is required"));
+    }
+    if let Some(inner) = &value.count {
         let here = at.field("count");
-        here.range(value.count, Some(1), Some(31))?;
+        here.range(*inner, Some(1), Some(31))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::document::{Document, component_of, visit};
 use crate::names;
-use crate::overlay::{LIMITS, RUST_TYPES};
+use crate::overlay::{LIMITS, REQUIRED, RUST_TYPES};
 
 pub(crate) fn text(document: &mut Document, root: &str) -> String {
     let sent = crate::overlay::sent_components(document);
@@ -59,8 +59,9 @@ fn checked_components(document: &Document, sent: &[String]) -> BTreeSet<String> 
         for (name, schema) in document.schemas().filter(|(name, _)| sent.contains(name)) {
             let mut has = false;
             visit("", &mut schema.clone(), &mut |_, schema| {
-                has |=
-                    schema.get(LIMITS).is_some() || component_of(schema).is_some_and(|inner| checked.contains(inner));
+                has |= schema.get(REQUIRED).is_some()
+                    || schema.get(LIMITS).is_some()
+                    || component_of(schema).is_some_and(|inner| checked.contains(inner));
             });
             let branches = document.unions.iter().filter(|union| union.name == *name).flat_map(|union| &union.branches);
             has |= branches.into_iter().any(|branch| checked.contains(&branch.component));
@@ -114,6 +115,13 @@ fn members(schema: &Value, checked: &BTreeSet<String>) -> String {
     for (wire, property) in schema["properties"].as_object().into_iter().flatten() {
         let required = schema["required"].as_array().is_some_and(|list| list.iter().any(|name| name == wire));
         let optional = !required || property["nullable"] == true;
+        if schema[REQUIRED].as_array().is_some_and(|list| list.iter().any(|name| name == wire)) && !required {
+            let _ = writeln!(
+                out,
+                "if value.{}.is_none() {{\nreturn Err(at.field({wire:?}).broken(\"is required\"));\n}}",
+                names::snake(wire)
+            );
+        }
         let field = format!("value.{}", names::snake(wire));
         let expression = if optional { "inner".to_owned() } else { field.clone() };
         let Some(checks) = check(property, &expression, "here", checked, 0) else { continue };

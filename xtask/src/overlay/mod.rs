@@ -63,6 +63,8 @@ pub(crate) const STEPS: &[Step] = &[
 
 /// The mark that carries a schema's limits past the steps that strip them.
 pub(crate) const LIMITS: &str = "x-limits";
+/// The mark with what must be sent of a schema that is also read, and read leniently.
+pub(crate) const REQUIRED: &str = "x-required";
 /// The mark on a text whose published example is a number or a boolean.
 pub(crate) const LOOSE: &str = "x-loose";
 

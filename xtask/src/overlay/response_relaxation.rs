@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::Step;
+use super::{REQUIRED, Step};
 use crate::document::{Document, Outcome, component_of, reach};
 
 pub(super) const STEP: Step = Step {
@@ -24,9 +24,15 @@ fn run(document: &mut Document) -> Outcome {
         .filter(|(_, schema)| super::shared_types::is_amount(schema))
         .map(|(name, _)| name.clone())
         .collect();
+    let read = read_components(document);
     for (name, schema) in document.schemas_mut().iter_mut() {
-        if sent.contains(name) || amounts.contains(name) {
+        let both = read.contains(name) && sent.contains(name);
+        if (sent.contains(name) && !both) || amounts.contains(name) {
             continue;
+        }
+        if both && schema.get("required").is_some() {
+            // What we send of it is still checked, by `limits.rs`.
+            schema[REQUIRED] = schema["required"].clone();
         }
         let properties = schema["properties"].clone();
         let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { continue };
@@ -45,7 +51,8 @@ fn run(document: &mut Document) -> Outcome {
     // A required list that no longer is one reads null as missing too.
     document.each_schema(|place, schema| {
         let component = place.strip_prefix("components.schemas.").unwrap_or_default();
-        if component.is_empty() || sent.iter().any(|name| component == name) {
+        let only_sent = sent.iter().any(|name| component == name) && !read.iter().any(|name| component == name);
+        if component.is_empty() || only_sent {
             return;
         }
         let required = schema["required"].clone();
@@ -59,6 +66,20 @@ fn run(document: &mut Document) -> Outcome {
         }
     });
     Ok(())
+}
+
+/// The components that an answer can hold.
+fn read_components(document: &mut Document) -> Vec<String> {
+    let mut bodies = Vec::new();
+    document.each_operation(|_, _, operation| {
+        let content = operation.pointer("/responses/2XX/content").and_then(Value::as_object);
+        bodies.extend(content.into_iter().flat_map(|content| content.values()).map(|media| media["schema"].clone()));
+    });
+    let mut found = Vec::new();
+    for body in bodies {
+        reach(document, &body, &mut found);
+    }
+    found
 }
 
 /// The components that a request body, or an answer of ours to a callback, can hold.
@@ -85,6 +106,21 @@ mod tests {
     use super::*;
     use crate::document::reference;
     use serde_json::json;
+
+    #[test]
+    fn what_is_sent_and_read_is_relaxed_and_marked() {
+        let body = || json!({ "content": { "application/json": { "schema": reference("Both") } } });
+        let both = json!({ "properties": { "name": {} }, "required": ["name"] });
+        let mut document = Document::new(
+            "x.yaml",
+            json!({
+                "paths": { "/a": { "post": { "requestBody": body(), "responses": { "2XX": body() } } } },
+                "components": { "schemas": { "Both": both } }
+            }),
+        );
+        run(&mut document).unwrap();
+        assert_eq!(document.schema("Both").unwrap(), &json!({ "properties": { "name": {} }, "x-required": ["name"] }));
+    }
 
     #[test]
     fn only_answers_are_relaxed_and_money_stays_required() {

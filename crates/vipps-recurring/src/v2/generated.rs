@@ -79,13 +79,14 @@ pub mod types {
     ///Lower price until an instant; null means no campaign. It informs the customer and changes no charge by itself.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct CampaignV2 {
         ///Price per interval during the campaign, in minor units.
-        #[serde(rename = "campaignPrice")]
-        pub campaign_price: i64,
+        #[serde(rename = "campaignPrice", skip_serializing_if = "::std::option::Option::is_none")]
+        pub campaign_price: ::std::option::Option<i64>,
         ///When the campaign ends.
-        pub end: ::vipps_core::types::Timestamp,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub end: ::std::option::Option<::vipps_core::types::Timestamp>,
     }
     impl CampaignV2 {
         pub fn builder() -> builder::CampaignV2 {
@@ -689,21 +690,18 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct CampaignV2 {
-            campaign_price: ::std::result::Result<i64, ::std::string::String>,
-            end: ::std::result::Result<::vipps_core::types::Timestamp, ::std::string::String>,
+            campaign_price: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
+            end: ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
         }
         impl ::std::default::Default for CampaignV2 {
             fn default() -> Self {
-                Self {
-                    campaign_price: Err("no value supplied for campaign_price".to_string()),
-                    end: Err("no value supplied for end".to_string()),
-                }
+                Self { campaign_price: Ok(Default::default()), end: Ok(Default::default()) }
             }
         }
         impl CampaignV2 {
             pub fn campaign_price<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.campaign_price =
@@ -712,7 +710,7 @@ pub mod types {
             }
             pub fn end<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Timestamp>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Timestamp>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.end = value.try_into().map_err(|e| format!("error converting supplied value for end: {e}"));

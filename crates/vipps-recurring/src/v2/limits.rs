@@ -111,6 +111,21 @@ pub fn variable_amount(value: &crate::v2::generated::types::VariableAmount, at: 
     Ok(())
 }
 
+/// Checks a `campaignV2` before it is sent.
+///
+/// # Errors
+///
+/// The first broken rule and its field.
+pub fn campaign_v2(value: &crate::v2::generated::types::CampaignV2, at: &Place<'_>) -> Result<(), Violation> {
+    if value.campaign_price.is_none() {
+        return Err(at.field("campaignPrice").broken("is required"));
+    }
+    if value.end.is_none() {
+        return Err(at.field("end").broken("is required"));
+    }
+    Ok(())
+}
+
 /// Checks a `PatchAgreementV2` before it is sent.
 ///
 /// # Errors
