@@ -38,6 +38,46 @@ fn the_published_samples_decode_and_come_back_as_they_were() {
     assert_eq!(serde_json::to_value(&decoded).unwrap(), events);
 }
 
+/// The samples of the other reference pages, as far as the pages print them.
+#[test]
+fn the_published_samples_of_the_other_apis_decode_and_come_back() {
+    use vipps::recurring::{types as recurring, v2::types as v2};
+    use vipps::{checkout::types as checkout, psp_api::types as psp};
+    fn same<T: serde::de::DeserializeOwned + serde::Serialize>(sample: Value) {
+        let decoded: T = serde_json::from_value(sample.clone()).unwrap_or_else(|error| panic!("{error}: {sample}"));
+        assert_eq!(serde_json::to_value(decoded).unwrap(), sample);
+    }
+    same::<recurring::ChargeResponseV3>(json!({
+        "amount": 19900, "currency": "NOK", "description": "Premier League subscription: September",
+        "due": "2019-06-01T00:00:00Z", "id": "chr_WCVbcA", "agreementId": "agr_5kSeqz", "externalId": "external-id-2468",
+        "externalAgreementId": "external-id-2468", "retryDays": 5, "status": "PENDING", "transactionId": "5001419121",
+        "type": "RECURRING", "transactionType": "DIRECT_CAPTURE", "failureReason": "user_action_required",
+        "failureDescription": "User action required", "summary": {}, "history": []
+    }));
+    same::<recurring::ChargeReference>(json!({ "chargeId": "chg_WCVbcAbRCmu2zk" }));
+    same::<recurring::AsyncChargeResponse>(json!({ "invalidCharges": [], "validCharges": [] }));
+    same::<v2::ChargeResponseV2>(json!({
+        "amount": 19900, "amountRefunded": 0, "description": "Premier League subscription: September",
+        "due": "2019-06-01T00:00:00Z", "id": "chr_WCVbcA", "status": "PENDING", "transactionId": "5001419121",
+        "type": "RECURRING", "failureReason": "user_action_required", "failureDescription": "User action required"
+    }));
+    same::<v2::AgreementReference>(json!({ "agreementId": "agr_asdf123" }));
+    same::<v2::ChargeReference>(json!({ "chargeId": "chg_WCVbcAbRCmu2zk" }));
+    same::<checkout::InitiateSessionResponse>(
+        json!({ "token": "string", "checkoutFrontendUrl": "string", "pollingUrl": "string" }),
+    );
+    same::<checkout::SessionResponse>(json!({
+        "sessionId": "string", "merchantSerialNumber": "string", "reference": "string", "sessionState": "SessionCreated",
+        "paymentMethod": "Wallet", "subscriptionDetails": {}, "paymentDetails": {}, "userInfo": {}, "shippingDetails": {},
+        "billingDetails": {}, "customConsentProvided": true
+    }));
+    same::<psp::PaymentDetailsRepresentation>(json!({
+        "pspTransactionId": "abcABC12345", "merchantOrderId": "abcABC-12345",
+        "transactionSummary": { "capturedAmount": 49900, "remainingAmountToCapture": 0, "refundedAmount": 0, "remainingAmountToRefund": 49900 },
+        "transactionLogHistory": [{}]
+    }));
+}
+
 #[test]
 fn unknown_values_and_members_never_break_a_payment() {
     let mut body = published_payment();

@@ -305,6 +305,9 @@ async fn only_an_answer_of_the_api_settles_a_lost_attempt() {
         (Reply::json(403, "", r#"{"statusCode":403,"message":"Forbidden"}"#), true),
         (Reply::json(400, "", "<html>Bad gateway</html>"), true),
         (Reply::json(404, "", ""), true),
+        // A conflict may be with our own lost attempt, and a missing permission says nothing of it.
+        (Reply::json(409, "", r#"{"title":"Conflict","status":409,"traceId":"x"}"#), true),
+        (Reply::json(403, "", r#"{"title":"Forbidden","status":403,"traceId":"x"}"#), true),
     ];
     for (last, open) in cases {
         let (_, client, _) = scripted(vec![Reply::Reset, last.clone()]).await;
@@ -497,11 +500,32 @@ async fn an_observer_sees_the_call_in_order() {
 }
 
 #[tokio::test]
+async fn an_attempt_of_another_operation_is_not_sent() {
+    let (server, client, _) = scripted(vec![Reply::Reset]).await;
+    let epayment = vipps_epayment::Client::with_transport(client.transport());
+    let body = vipps_epayment::types::CaptureModificationRequest::builder().modification_amount(Amount::nok_minor(1));
+    let capture = epayment.capture_payment().reference(REFERENCE).body(body);
+    let read = vipps_core::Call::new(&vipps_epayment::operations::GET_PAYMENT);
+    let error = client.transport().run(read, || capture.clone().send()).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidRequest(_)) && server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn limits_of_any_size_are_no_panic() {
+    let (_, client, _) = scripted(vec![Reply::json(200, "", &modified())]).await;
+    client.payments().get(REFERENCE).deadline(Duration::MAX).await.unwrap();
+    let zero = client.payments().get(REFERENCE).deadline(Duration::ZERO).await.unwrap_err();
+    assert!(matches!(zero, Error::InvalidRequest(_)));
+}
+
+#[tokio::test]
 async fn a_path_cannot_leave_its_route() {
     let (server, client, _) = scripted(vec![Reply::json(200, "", &modified())]).await;
     // Below the facade's checks: the API crate alone, where any text is a reference.
     let epayment = vipps_epayment::Client::with_transport(client.transport());
-    for reference in ["..", ".", "", "../..", "%2e%2e", "a/../../b", "a?b", "a#b", "..%2f.."] {
+    for reference in
+        ["..", ".", "", "../..", "%2e%2e", "a/../../b", "a?b", "a#b", "..%2f..", "x\\..\\victim", "..\\..\\x"]
+    {
         let call = vipps_core::Call::new(&vipps_epayment::operations::GET_PAYMENT);
         let answer = client.transport().run(call, || epayment.get_payment().reference(reference).send()).await;
         for request in server.seen() {

@@ -735,7 +735,7 @@ pub mod types {
     ///A place where the customer can fetch the goods.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct PickupPoint {
         ///Street and house number.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -747,7 +747,8 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub country: ::std::option::Option<::std::string::String>,
         ///The carrier's id of the place.
-        pub id: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub id: ::std::option::Option<::std::string::String>,
         ///Days between which the goods are expected there.
         #[serde(rename = "leadTime", skip_serializing_if = "::std::option::Option::is_none")]
         pub lead_time: ::std::option::Option<LeadTime>,
@@ -1031,10 +1032,11 @@ pub mod types {
     ///A payment by bank transfer. The money has already moved and ePayment does not know the payment, so it has no state and cannot be captured, cancelled or refunded there.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ResponseBankTransferPaymentDetails {
         ///Amount in minor units, with the cost of delivery.
-        pub amount: ::vipps_core::types::Amount,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<::vipps_core::types::Amount>,
     }
     impl ResponseBankTransferPaymentDetails {
         pub fn builder() -> builder::ResponseBankTransferPaymentDetails {
@@ -1044,15 +1046,17 @@ pub mod types {
     ///A payment by card. Capture, cancel and refund it through ePayment.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ResponseCardPaymentDetails {
         ///What has happened to the money so far.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub aggregate: ::std::option::Option<TransactionAggregate>,
         ///Amount in minor units, with the cost of delivery.
-        pub amount: ::vipps_core::types::Amount,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<::vipps_core::types::Amount>,
         ///Where the payment stands.
-        pub state: crate::enums::PaymentState,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub state: ::std::option::Option<crate::enums::PaymentState>,
     }
     impl ResponseCardPaymentDetails {
         pub fn builder() -> builder::ResponseCardPaymentDetails {
@@ -1079,15 +1083,17 @@ pub mod types {
     ///A payment in the payment app. Capture, cancel and refund it through ePayment.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ResponseWalletPaymentDetails {
         ///What has happened to the money so far.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub aggregate: ::std::option::Option<TransactionAggregate>,
         ///Amount in minor units, with the cost of delivery.
-        pub amount: ::vipps_core::types::Amount,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<::vipps_core::types::Amount>,
         ///Where the payment stands.
-        pub state: crate::enums::PaymentState,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub state: ::std::option::Option<crate::enums::PaymentState>,
     }
     impl ResponseWalletPaymentDetails {
         pub fn builder() -> builder::ResponseWalletPaymentDetails {
@@ -1242,7 +1248,7 @@ pub mod types {
     ///A time in which the goods can be delivered.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Timeslot {
         ///Day of the slot.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1251,7 +1257,8 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub end: ::std::option::Option<::std::string::String>,
         ///Id of the slot.
-        pub id: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub id: ::std::option::Option<::std::string::String>,
         ///Time of day at which the slot begins.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start: ::std::option::Option<::std::string::String>,
@@ -3884,7 +3891,7 @@ pub mod types {
                 ::std::string::String,
             >,
             country: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             lead_time: ::std::result::Result<::std::option::Option<super::LeadTime>, ::std::string::String>,
             name: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             opening_hours: ::std::result::Result<
@@ -3902,7 +3909,7 @@ pub mod types {
                     address: Ok(Default::default()),
                     city: Ok(Default::default()),
                     country: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
+                    id: Ok(Default::default()),
                     lead_time: Ok(Default::default()),
                     name: Ok(Default::default()),
                     opening_hours: Ok(Default::default()),
@@ -3939,7 +3946,7 @@ pub mod types {
             }
             pub fn id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.id = value.try_into().map_err(|e| format!("error converting supplied value for id: {e}"));
@@ -5023,17 +5030,17 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ResponseBankTransferPaymentDetails {
-            amount: ::std::result::Result<::vipps_core::types::Amount, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<::vipps_core::types::Amount>, ::std::string::String>,
         }
         impl ::std::default::Default for ResponseBankTransferPaymentDetails {
             fn default() -> Self {
-                Self { amount: Err("no value supplied for amount".to_string()) }
+                Self { amount: Ok(Default::default()) }
             }
         }
         impl ResponseBankTransferPaymentDetails {
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Amount>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Amount>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));
@@ -5056,15 +5063,15 @@ pub mod types {
         #[derive(Clone, Debug)]
         pub struct ResponseCardPaymentDetails {
             aggregate: ::std::result::Result<::std::option::Option<super::TransactionAggregate>, ::std::string::String>,
-            amount: ::std::result::Result<::vipps_core::types::Amount, ::std::string::String>,
-            state: ::std::result::Result<crate::enums::PaymentState, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<::vipps_core::types::Amount>, ::std::string::String>,
+            state: ::std::result::Result<::std::option::Option<crate::enums::PaymentState>, ::std::string::String>,
         }
         impl ::std::default::Default for ResponseCardPaymentDetails {
             fn default() -> Self {
                 Self {
                     aggregate: Ok(Default::default()),
-                    amount: Err("no value supplied for amount".to_string()),
-                    state: Err("no value supplied for state".to_string()),
+                    amount: Ok(Default::default()),
+                    state: Ok(Default::default()),
                 }
             }
         }
@@ -5080,7 +5087,7 @@ pub mod types {
             }
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Amount>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Amount>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));
@@ -5088,7 +5095,7 @@ pub mod types {
             }
             pub fn state<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::enums::PaymentState>,
+                T: ::std::convert::TryInto<::std::option::Option<crate::enums::PaymentState>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.state = value.try_into().map_err(|e| format!("error converting supplied value for state: {e}"));
@@ -5153,15 +5160,15 @@ pub mod types {
         #[derive(Clone, Debug)]
         pub struct ResponseWalletPaymentDetails {
             aggregate: ::std::result::Result<::std::option::Option<super::TransactionAggregate>, ::std::string::String>,
-            amount: ::std::result::Result<::vipps_core::types::Amount, ::std::string::String>,
-            state: ::std::result::Result<crate::enums::PaymentState, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<::vipps_core::types::Amount>, ::std::string::String>,
+            state: ::std::result::Result<::std::option::Option<crate::enums::PaymentState>, ::std::string::String>,
         }
         impl ::std::default::Default for ResponseWalletPaymentDetails {
             fn default() -> Self {
                 Self {
                     aggregate: Ok(Default::default()),
-                    amount: Err("no value supplied for amount".to_string()),
-                    state: Err("no value supplied for state".to_string()),
+                    amount: Ok(Default::default()),
+                    state: Ok(Default::default()),
                 }
             }
         }
@@ -5177,7 +5184,7 @@ pub mod types {
             }
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::vipps_core::types::Amount>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Amount>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));
@@ -5185,7 +5192,7 @@ pub mod types {
             }
             pub fn state<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::enums::PaymentState>,
+                T: ::std::convert::TryInto<::std::option::Option<crate::enums::PaymentState>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.state = value.try_into().map_err(|e| format!("error converting supplied value for state: {e}"));
@@ -5795,7 +5802,7 @@ pub mod types {
         pub struct Timeslot {
             date: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             end: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             start: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for Timeslot {
@@ -5803,7 +5810,7 @@ pub mod types {
                 Self {
                     date: Ok(Default::default()),
                     end: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
+                    id: Ok(Default::default()),
                     start: Ok(Default::default()),
                 }
             }
@@ -5827,7 +5834,7 @@ pub mod types {
             }
             pub fn id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.id = value.try_into().map_err(|e| format!("error converting supplied value for id: {e}"));

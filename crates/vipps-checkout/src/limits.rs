@@ -641,6 +641,9 @@ pub fn lead_time(value: &crate::generated::types::LeadTime, at: &Place<'_>) -> R
 ///
 /// The first broken rule and its field.
 pub fn timeslot(value: &crate::generated::types::Timeslot, at: &Place<'_>) -> Result<(), Violation> {
+    if value.id.is_none() {
+        return Err(at.field("id").broken("is required"));
+    }
     if value.date.is_none() {
         return Err(at.field("date").broken("is required"));
     }
@@ -659,6 +662,9 @@ pub fn timeslot(value: &crate::generated::types::Timeslot, at: &Place<'_>) -> Re
 ///
 /// The first broken rule and its field.
 pub fn pickup_point(value: &crate::generated::types::PickupPoint, at: &Place<'_>) -> Result<(), Violation> {
+    if value.id.is_none() {
+        return Err(at.field("id").broken("is required"));
+    }
     if value.name.is_none() {
         return Err(at.field("name").broken("is required"));
     }

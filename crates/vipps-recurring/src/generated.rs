@@ -133,13 +133,14 @@ pub mod types {
     ///Copy of an item of a batch.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ChargeBatchItemDto {
         ///Agreement of the item.
         #[serde(rename = "agreementId", skip_serializing_if = "::std::option::Option::is_none")]
         pub agreement_id: ::std::option::Option<::std::string::String>,
         ///Amount of the item in minor units.
-        pub amount: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<i64>,
         ///Text of the item.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
@@ -170,10 +171,11 @@ pub mod types {
     ///One thing that was done or tried with a charge.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ChargeEvent {
         ///Amount of this event in minor units.
-        pub amount: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<i64>,
         ///What was done or tried.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub event: ::std::option::Option<crate::enums::ChargeEventEvent>,
@@ -728,10 +730,11 @@ pub mod types {
     ///Fixed price per interval.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct LegacyPricingResponseV3 {
         ///Price per interval in minor units.
-        pub amount: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub amount: ::std::option::Option<i64>,
         ///Currency of the agreement.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub currency: ::std::option::Option<::vipps_core::types::Currency>,
@@ -1425,7 +1428,7 @@ pub mod types {
         #[derive(Clone, Debug)]
         pub struct ChargeBatchItemDto {
             agreement_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            amount: ::std::result::Result<i64, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
             description: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             due: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             external_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
@@ -1440,7 +1443,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     agreement_id: Ok(Default::default()),
-                    amount: Err("no value supplied for amount".to_string()),
+                    amount: Ok(Default::default()),
                     description: Ok(Default::default()),
                     due: Ok(Default::default()),
                     external_id: Ok(Default::default()),
@@ -1463,7 +1466,7 @@ pub mod types {
             }
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));
@@ -1565,7 +1568,7 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ChargeEvent {
-            amount: ::std::result::Result<i64, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
             event: ::std::result::Result<::std::option::Option<crate::enums::ChargeEventEvent>, ::std::string::String>,
             external_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             idempotency_key: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
@@ -1577,7 +1580,7 @@ pub mod types {
         impl ::std::default::Default for ChargeEvent {
             fn default() -> Self {
                 Self {
-                    amount: Err("no value supplied for amount".to_string()),
+                    amount: Ok(Default::default()),
                     event: Ok(Default::default()),
                     external_id: Ok(Default::default()),
                     idempotency_key: Ok(Default::default()),
@@ -1590,7 +1593,7 @@ pub mod types {
         impl ChargeEvent {
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));
@@ -3411,19 +3414,19 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct LegacyPricingResponseV3 {
-            amount: ::std::result::Result<i64, ::std::string::String>,
+            amount: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
             currency:
                 ::std::result::Result<::std::option::Option<::vipps_core::types::Currency>, ::std::string::String>,
         }
         impl ::std::default::Default for LegacyPricingResponseV3 {
             fn default() -> Self {
-                Self { amount: Err("no value supplied for amount".to_string()), currency: Ok(Default::default()) }
+                Self { amount: Ok(Default::default()), currency: Ok(Default::default()) }
             }
         }
         impl LegacyPricingResponseV3 {
             pub fn amount<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.amount = value.try_into().map_err(|e| format!("error converting supplied value for amount: {e}"));

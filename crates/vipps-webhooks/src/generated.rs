@@ -203,13 +203,14 @@ pub mod types {
     ///A registration, without its secret.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Webhook {
         ///Event types that are delivered.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub events: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         ///Id of the registration.
-        pub id: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub id: ::std::option::Option<::std::string::String>,
         ///Address that receives the deliveries.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub url: ::std::option::Option<::std::string::String>,
@@ -845,16 +846,12 @@ pub mod types {
                 ::std::option::Option<::std::vec::Vec<::std::string::String>>,
                 ::std::string::String,
             >,
-            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             url: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for Webhook {
             fn default() -> Self {
-                Self {
-                    events: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
-                    url: Ok(Default::default()),
-                }
+                Self { events: Ok(Default::default()), id: Ok(Default::default()), url: Ok(Default::default()) }
             }
         }
         impl Webhook {
@@ -868,7 +865,7 @@ pub mod types {
             }
             pub fn id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.id = value.try_into().map_err(|e| format!("error converting supplied value for id: {e}"));

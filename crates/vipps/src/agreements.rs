@@ -189,6 +189,18 @@ impl NewAgreement {
     fn check(&self) -> Result<(), Violation> {
         let body = Place::ROOT;
         limits::draft_agreement_v3(&self.0, &body)?;
+        use vipps_recurring::enums::PricingRequestV3;
+        let pricing = body.field("pricing");
+        match &self.0.pricing {
+            PricingRequestV3::Legacy(legacy) => pricing.field("amount").range(legacy.amount, Some(1), None)?,
+            PricingRequestV3::Variable(variable) => {
+                pricing.field("suggestedMaxAmount").range(variable.suggested_max_amount, Some(1), None)?;
+            }
+            _ => {}
+        }
+        if let Some(first) = &self.0.initial_charge {
+            body.field("initialCharge").field("amount").range(first.amount, Some(1), None)?;
+        }
         crate::call::address(&self.0.merchant_redirect_url, &body.field("merchantRedirectUrl"), true)?;
         match &self.0.merchant_agreement_url {
             Some(url) => crate::call::address(url, &body.field("merchantAgreementUrl"), false),

@@ -251,6 +251,7 @@ impl CreateCharge {
     pub async fn send(self) -> Result<Response<types::ChargeReference>, Error> {
         let operation = &operations::CREATE_CHARGE_V3;
         let body = Place::ROOT;
+        checked(operation, body.field("amount").range(self.charge.0.amount, Some(1), None))?;
         checked(operation, limits::create_charge_v3(&self.charge.0, &body))?;
         if let Some(due) = &self.charge.0.due {
             checked(operation, crate::call::date(due, &body.field("due")))?;
@@ -376,6 +377,7 @@ impl CreateMany {
         let operation = &operations::CREATE_CHARGE_ASYNC_V3;
         for (index, charge) in self.charges.iter().enumerate() {
             let place = Place::ROOT.index(index);
+            checked(operation, place.field("amount").range(charge.amount, Some(1), None))?;
             checked(operation, limits::create_charge_async_v3(charge, &place))?;
             checked(operation, crate::call::date(&charge.due, &place.field("due")))?;
         }

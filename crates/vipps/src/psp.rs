@@ -5,7 +5,7 @@ use vipps_core::types::Place;
 use vipps_core::{Error, Response};
 use vipps_psp::{limits, operations, types};
 
-use crate::call::{Options, call, checked};
+use crate::call::{Options, address, call, checked};
 use crate::client::Client;
 
 /// PSP payments of a client; see [`Client::psp`].
@@ -71,7 +71,11 @@ impl InitiatePspPayment {
     /// again; a second attempt gets code 44 when the first arrived.
     pub async fn send(self) -> Result<Response<types::PaymentInitiationRepresentation>, Error> {
         let operation = &operations::INITIATE_PAYMENT_V3;
-        checked(operation, limits::initiate_payment_request(&self.payment, &Place::ROOT))?;
+        let body = Place::ROOT;
+        checked(operation, limits::initiate_payment_request(&self.payment, &body))?;
+        checked(operation, body.field("amount").range(self.payment.amount, Some(1), None))?;
+        checked(operation, address(&self.payment.make_payment_url, &body.field("makePaymentUrl"), false))?;
+        checked(operation, address(&self.payment.psp_redirect_url, &body.field("pspRedirectUrl"), true))?;
         let client = &self.options.client;
         let request = client.psp_api().initiate_payment_v3().body(*self.payment);
         client.transport().run(self.options.call(operation), || request.clone().send()).await

@@ -2,10 +2,10 @@
 
 use vipps_checkout::enums::{ExternalSessionState, InitiateSessionRequest};
 use vipps_checkout::{limits, operations, types};
-use vipps_core::types::Place;
+use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
-use crate::call::{Options, call, checked, keyed};
+use crate::call::{Options, address, call, checked, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
 
@@ -121,6 +121,29 @@ call! {
 }
 keyed!(CreateSession, UpdateSession, ExpireSession);
 
+/// Addresses and amounts, which the document leaves to prose.
+fn check(session: &InitiateSessionRequest) -> Result<(), Violation> {
+    let body = Place::ROOT;
+    let (merchant, transaction) = match session {
+        InitiateSessionRequest::Payment(session) => (&session.merchant_info, Some(&session.transaction)),
+        InitiateSessionRequest::Subscription(session) => (&session.merchant_info, session.transaction.as_ref()),
+        _ => return Ok(()),
+    };
+    let info = body.field("merchantInfo");
+    address(&merchant.callback_url, &info.field("callbackUrl"), false)?;
+    address(&merchant.return_url, &info.field("returnUrl"), true)?;
+    if let Some(url) = &merchant.terms_and_conditions_url {
+        address(url, &info.field("termsAndConditionsUrl"), false)?;
+    }
+    let place = body.field("transaction");
+    match transaction {
+        Some(transaction) => {
+            place.field("amount").field("value").range(transaction.amount.minor_units(), Some(0), None)
+        }
+        None => Ok(()),
+    }
+}
+
 impl CreateSession {
     /// Sends it.
     ///
@@ -130,6 +153,7 @@ impl CreateSession {
     pub async fn send(self) -> Result<Response<CreatedSession>, Error> {
         let operation = &operations::CREATE_SESSION;
         checked(operation, limits::initiate_session_request(&self.session, &Place::ROOT))?;
+        checked(operation, check(&self.session))?;
         let key = self.options.settle_key(operation, "session");
         let client = &self.options.client;
         let request = client.checkout().create_session().idempotency_key(key.as_str()).body(self.session);

@@ -24,7 +24,8 @@ fn run(document: &mut Document) -> Outcome {
         .filter(|(_, schema)| super::shared_types::is_amount(schema))
         .map(|(name, _)| name.clone())
         .collect();
-    let read = read_components(document);
+    let (whole, read) = read_components(document);
+    let inside: Vec<String> = read.iter().filter(|name| !whole.contains(name)).cloned().collect();
     for (name, schema) in document.schemas_mut().iter_mut() {
         let both = read.contains(name) && sent.contains(name);
         if (sent.contains(name) && !both) || amounts.contains(name) {
@@ -34,6 +35,8 @@ fn run(document: &mut Document) -> Outcome {
             // What we send of it is still checked, by `limits.rs`.
             schema[REQUIRED] = schema["required"].clone();
         }
+        // A row of a list or a part of an answer may be empty: the answer itself may not.
+        let whole = whole.contains(name) || !inside.contains(name);
         let properties = schema["properties"].clone();
         let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { continue };
         required.retain(|member| {
@@ -42,7 +45,8 @@ fn run(document: &mut Document) -> Outcome {
                 && component_of(&properties[member])
                     .is_some_and(|component| amounts.iter().any(|amount| amount == component));
             let names = NAMES.iter().find(|names| names.iter().any(|name| properties.get(*name).is_some()));
-            INDISPENSABLE.contains(&member) || money || names.is_some_and(|names| names.contains(&member))
+            let own = whole && INDISPENSABLE.contains(&member);
+            own || money || whole && names.is_some_and(|names| names.contains(&member))
         });
         if let (true, Some(keywords)) = (required.is_empty(), schema.as_object_mut()) {
             keywords.shift_remove("required");
@@ -68,18 +72,21 @@ fn run(document: &mut Document) -> Outcome {
     Ok(())
 }
 
-/// The components that an answer can hold.
-fn read_components(document: &mut Document) -> Vec<String> {
+/// The components that are answers, or elements of one that is a list; and all that an
+/// answer can hold.
+fn read_components(document: &mut Document) -> (Vec<String>, Vec<String>) {
     let mut bodies = Vec::new();
     document.each_operation(|_, _, operation| {
         let content = operation.pointer("/responses/2XX/content").and_then(Value::as_object);
         bodies.extend(content.into_iter().flat_map(|content| content.values()).map(|media| media["schema"].clone()));
     });
-    let mut found = Vec::new();
+    let (mut whole, mut found) = (Vec::new(), Vec::new());
     for body in bodies {
+        let answer = component_of(&body).or_else(|| component_of(&body["items"]));
+        whole.extend(answer.map(str::to_owned));
         reach(document, &body, &mut found);
     }
-    found
+    (whole, found)
 }
 
 /// The components that a request body, or an answer of ours to a callback, can hold.
