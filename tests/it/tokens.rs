@@ -105,6 +105,23 @@ async fn a_token_service_that_fails_for_a_moment_costs_an_attempt() {
 }
 
 #[tokio::test]
+async fn a_token_service_that_never_answers_leaves_a_write_unsent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let silence = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let client = client_for(address.parse().unwrap(), credentials()).retry(quick_retries());
+    let client = client.attempt_timeout(std::time::Duration::from_millis(30)).build().unwrap();
+    let error = client.payments().capture(REFERENCE, Amount::nok_minor(1)).await.unwrap_err();
+    assert!(matches!(error, Error::Authentication(_)) && !error.may_have_taken_effect(), "{error:?}");
+    silence.abort();
+}
+
+#[tokio::test]
 async fn numbers_in_the_token_answer_are_read_as_well() {
     let sandbox = Sandbox::start().await.unwrap();
     sandbox.change_settings(&serde_json::json!({ "tokenNumbers": true })).unwrap();

@@ -350,6 +350,9 @@ fn out_of_time(limit: Duration, progress: &Progress) -> Failure {
     };
     let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(progress.status());
     failure.timeout = Some(limit);
+    if failure.evidence == Evidence::NotSent {
+        failure.token = Some(TokenError::out_of_time(limit));
+    }
     failure
 }
 

@@ -428,6 +428,14 @@ impl TokenError {
         Self { inner: std::sync::Arc::new(failure) }
     }
 
+    /// No token came within the limit of an attempt.
+    pub(crate) fn out_of_time(limit: Duration) -> Self {
+        let what = format!("got no answer within {limit:?}");
+        let failure =
+            TokenFailure { status: None, problem: None, retry_after: None, what, transient: true, source: None };
+        Self { inner: std::sync::Arc::new(failure) }
+    }
+
     /// The HTTP status, where one arrived.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

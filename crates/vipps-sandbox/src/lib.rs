@@ -33,6 +33,7 @@ mod idempotency;
 mod options;
 mod pages;
 mod payment;
+mod rate_limit;
 mod refusal;
 mod routes;
 mod sandbox;

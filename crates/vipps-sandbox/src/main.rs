@@ -58,6 +58,9 @@ struct Arguments {
     /// Refuse what is otherwise tolerated with a warning.
     #[arg(long, env = "VIPPS_SANDBOX_STRICT")]
     strict: bool,
+    /// Answer 429 beyond the published rate limits.
+    #[arg(long, env = "VIPPS_SANDBOX_RATE_LIMITS")]
+    rate_limits: bool,
     /// Start of all identifiers: the same seed gives the same ones.
     #[arg(long, env = "VIPPS_SANDBOX_SEED", default_value_t = 0)]
     seed: u64,
@@ -129,6 +132,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
         MarketArgument::Fi => Market::Finland,
     };
     options.strict = arguments.strict;
+    options.rate_limits = arguments.rate_limits;
     options.seed = arguments.seed;
     let sandbox = match Sandbox::start_with(options).await {
         Ok(sandbox) => sandbox,

@@ -24,6 +24,8 @@ pub struct Options {
     pub market: Market,
     /// Refuse what is otherwise tolerated with a warning. Default: false.
     pub strict: bool,
+    /// Answer 429 beyond the published rate limits. Default: false.
+    pub rate_limits: bool,
     /// Check every exchange against the documents and keep what is wrong for
     /// [`Sandbox::violations`](crate::Sandbox::violations). For tests. Default: false.
     pub check_exchanges: bool,
@@ -101,6 +103,7 @@ impl Default for Options {
             profile: Profile::default(),
             market: Market::default(),
             strict: false,
+            rate_limits: false,
             check_exchanges: false,
             seed: 0,
         }

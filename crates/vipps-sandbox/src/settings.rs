@@ -11,6 +11,8 @@ use crate::options::{Options, Profile};
 pub(crate) struct Settings {
     /// Refuse unknown fields, numbers for texts and http return URLs instead of warning.
     pub(crate) strict: bool,
+    /// Answer 429 beyond the published rate limits.
+    pub(crate) rate_limits: bool,
     /// Longest `reference`: 64, or 50 in the profile `seed`.
     pub(crate) reference_max_length: u64,
     /// Cancel needs an idempotency key, as in the profile `seed`.
@@ -52,6 +54,7 @@ impl Settings {
         let seed = options.profile == Profile::Seed;
         Self {
             strict: options.strict,
+            rate_limits: options.rate_limits,
             reference_max_length: if seed { 50 } else { 64 },
             cancel_requires_key: seed,
             cancel_honours_body: !seed,

@@ -10,6 +10,7 @@ use crate::faults::Faults;
 use crate::idempotency::Store;
 use crate::options::Options;
 use crate::payment::{Millis, Moment, Payment, Terms};
+use crate::rate_limit::RateLimits;
 use crate::settings::Settings;
 
 /// How many requests are remembered for `GET /__sandbox/requests`.
@@ -45,6 +46,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) faults: Faults,
+    pub(crate) rate_limits: RateLimits,
     /// Payments that a scripted stall holds at this moment.
     pub(crate) held: HashSet<PaymentId>,
     payments: BTreeMap<PaymentId, Record>,
@@ -64,6 +66,7 @@ impl World {
             settings: Settings::new(&options),
             store: Store::default(),
             faults: Faults::default(),
+            rate_limits: RateLimits::default(),
             held: HashSet::new(),
             payments: BTreeMap::new(),
             landing: HashMap::new(),

@@ -171,6 +171,9 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
     if let Some(answer) = unauthenticated(world, request, now) {
         return answer;
     }
+    if let Some(answer) = too_many(world, request, now) {
+        return answer;
+    }
     let refuse = |world: &mut World, refusal: &Refusal| {
         let trace_id = world.next_trace_id();
         Answer::problem(refusal, request.instance(), &trace_id)
@@ -224,6 +227,28 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         world.store.keep(scope, print, answer.clone());
     }
     answer
+}
+
+/// The published rate limits, where they are switched on. Requests about no payment share
+/// one window.
+fn too_many(world: &mut World, request: &Request<'_>, now: Millis) -> Option<Answer> {
+    if !world.settings.rate_limits {
+        return None;
+    }
+    let reference = request.subject().map(|id| id.reference).unwrap_or_default();
+    let owner = match request.is_read() {
+        true => request.header("ocp-apim-subscription-key").unwrap_or_default(),
+        false => request.sales_unit(),
+    };
+    let subject = format!("{owner}/{reference}");
+    let wait = world.rate_limits.count(&request.operation.id, &subject, now)?;
+    let trace_id = world.next_trace_id();
+    let body = json!({
+        "type": "https://httpstatuses.io/429", "title": "Too Many Requests", "status": 429,
+        "detail": "Too many requests about this payment", "instance": request.instance(), "traceId": trace_id,
+    });
+    let answer = Answer { media: crate::answer::PROBLEM, ..Answer::json(429, &body) };
+    Some(Answer { retry_after: Some(wait.to_string()), ..answer })
 }
 
 /// Only configured credentials are accepted, and only tokens that were issued here.
