@@ -269,6 +269,8 @@ async fn rules_before_sending_name_their_field() {
     assert_eq!(field(agreements.draft(long()).await.unwrap_err()), "productName");
     let http = NewAgreement::legacy("n", Amount::nok_minor(100), "http://a.example");
     assert_eq!(field(agreements.draft(http).await.unwrap_err()), "merchantRedirectUrl");
+    let unnamed = NewAgreement::legacy("n", Amount::nok_minor(100), "https://a.example");
+    assert_eq!(field(agreements.draft(unnamed).derived_key(1).await.unwrap_err()), "externalId");
     let odd_key = IdempotencyKey::new("a/b").unwrap();
     assert_eq!(field(agreements.stop("agr_1").idempotency_key(odd_key).await.unwrap_err()), "Idempotency-Key");
     let both: recurring::PatchAgreementV3 = typed(json!({ "status": "STOPPED", "productName": "x" }));

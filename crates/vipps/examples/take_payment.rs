@@ -62,7 +62,9 @@ async fn take_payment() -> Result<(), Box<dyn Error>> {
         Decision::Aborted => return Err("the customer aborted the payment".into()),
         Decision::Expired => return Err("the payment expired before the customer decided".into()),
         Decision::Terminated => return Err("the payment was cancelled by the merchant".into()),
-        other => return Err(format!("the payment is not decided yet: {other:?}").into()),
+        Decision::Undecided(payment) => {
+            return Err(format!("the payment is still {}: look again later", payment.state()).into());
+        }
     };
     println!("3. authorized {}", authorized.aggregate().authorized());
 

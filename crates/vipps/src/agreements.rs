@@ -340,7 +340,8 @@ impl DraftAgreement {
     pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
         let operation = &operations::DRAFT_AGREEMENT_V3;
         checked(operation, self.agreement.check())?;
-        let key = self.options.settle_key(operation, &self.agreement.0.product_name);
+        let external_id = self.agreement.0.external_id.clone();
+        let key = self.options.settle_named_key(operation, external_id.as_deref(), "externalId")?;
         let client = &self.options.client;
         let request = client.recurring().draft_agreement_v3().idempotency_key(key.as_str()).body(*self.agreement.0);
         let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;

@@ -43,6 +43,22 @@ impl Options {
         }
     }
 
+    /// As [`Options::settle_key`], where the merchant's own name of the thing is optional: a
+    /// key that is to be derived needs it, or two things would share one.
+    pub(crate) fn settle_named_key(
+        &self,
+        operation: &Operation,
+        name: Option<&str>,
+        field: &str,
+    ) -> Result<IdempotencyKey, Error> {
+        let derived = self.key.is_none() && self.sequence.is_some();
+        if derived && name.is_none_or(str::is_empty) {
+            let broken = Place::ROOT.field(field).broken("is required to derive a key from it");
+            return Err(Error::invalid_request(operation, &broken));
+        }
+        Ok(self.settle_key(operation, name.unwrap_or_default()))
+    }
+
     pub(crate) fn call(&self, operation: &'static Operation) -> Call {
         let mut call = Call::new(operation);
         if let Some(limit) = self.deadline {

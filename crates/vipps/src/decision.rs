@@ -7,9 +7,9 @@ use crate::payment::Payment;
 use crate::payments::Payments;
 use crate::wait::{Schedule, waits, watch};
 
-/// What the customer decided, or time did.
+/// What the customer decided, or time did. Complete on purpose: a state that is added later
+/// is `Undecided`.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Decision {
     /// Approved: the money is reserved and can be captured.
     Authorized(Payment),

@@ -154,7 +154,12 @@ impl CreateSession {
         let operation = &operations::CREATE_SESSION;
         checked(operation, limits::initiate_session_request(&self.session, &Place::ROOT))?;
         checked(operation, check(&self.session))?;
-        let key = self.options.settle_key(operation, "session");
+        let reference = match &self.session {
+            InitiateSessionRequest::Payment(session) => session.reference.clone(),
+            InitiateSessionRequest::Subscription(session) => session.reference.clone(),
+            _ => None,
+        };
+        let key = self.options.settle_named_key(operation, reference.as_deref(), "reference")?;
         let client = &self.options.client;
         let request = client.checkout().create_session().idempotency_key(key.as_str()).body(self.session);
         let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
