@@ -51,6 +51,12 @@ impl Recorder {
         client_for(self.server.base_url().parse().unwrap(), credentials()).build().unwrap()
     }
 
+    /// A client with the PSP id of the published samples.
+    pub(crate) fn psp_client(&self) -> Client {
+        let credentials = credentials().with_psp_id("C948DFD1546347568874C4DDC93A2E3C").unwrap();
+        client_for(self.server.base_url().parse().unwrap(), credentials).build().unwrap()
+    }
+
     pub(crate) fn only(&self) -> String {
         let seen = self.seen.lock().unwrap();
         assert_eq!(seen.len(), 1, "one attempt");
@@ -59,6 +65,15 @@ impl Recorder {
 }
 
 pub(crate) fn shape(request: &HttpMockRequest) -> String {
+    let names: Vec<String> = request.headers_vec().iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let has = |name: &str| names.contains(&name.to_ascii_lowercase());
+    let (method, uri) = (request.method(), request.uri());
+    let violations = vipps_sandbox::request_violations(method.as_str(), uri.path(), has, request.body_ref());
+    let mut out = String::new();
+    for violation in violations {
+        // A shape that breaks its document shows in the snapshot, which then differs.
+        let _ = writeln!(out, "BREAKS THE DOCUMENT: {violation}");
+    }
     let mut headers: Vec<(String, String)> = request
         .headers_vec()
         .iter()
@@ -72,7 +87,8 @@ pub(crate) fn shape(request: &HttpMockRequest) -> String {
         })
         .collect();
     headers.sort();
-    let mut out = format!("{} {}\n", request.method(), request.uri().path());
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let _ = writeln!(out, "{method} {}{query}", uri.path());
     for (name, value) in headers {
         let _ = writeln!(out, "{name}: {value}");
     }

@@ -36,6 +36,8 @@ pub(crate) struct Operation {
     pub key: Option<KeyHeader>,
     /// Key headers (`client_id`, `client_secret`) instead of a bearer token.
     pub key_headers: bool,
+    /// It must name the payment service provider.
+    pub(crate) psp_id: bool,
     /// It has a body that may be left out.
     pub(crate) optional_body: bool,
     /// A path parameter is personal data.

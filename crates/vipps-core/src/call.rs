@@ -64,7 +64,11 @@ impl Call {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, has_psp_id: bool) -> Result<(), Error> {
+        if self.operation.psp_id && !has_psp_id {
+            let rule = "is required: set VIPPS_PSP_ID or call Credentials::with_psp_id";
+            return Err(Error::invalid(self.operation, Some("Psp-Id".into()), rule.into()));
+        }
         if self.deadline.is_some_and(|limit| limit.is_zero()) || self.max_attempts == Some(0) {
             let rule = "deadline and max_attempts must be more than zero";
             return Err(Error::invalid(self.operation, None, rule.into()));
@@ -196,7 +200,7 @@ impl Transport {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
     {
-        call.check()?;
+        call.check(self.has_psp_id())?;
         let span = tracing::info_span!("vipps.call", operation = call.operation.id, otel.kind = "client");
         self.attempts(Course::new(self, call), attempt).instrument(span).await
     }

@@ -15,6 +15,7 @@ pub struct Operation {
     pub(crate) auth: Auth,
     personal_path: bool,
     pub(crate) optional_body: bool,
+    pub(crate) psp_id: bool,
 }
 
 /// The check of an idempotency key by the limits of its API.
@@ -46,7 +47,7 @@ impl Operation {
     /// An operation from its facts: id and path template as in the document.
     #[must_use]
     pub const fn new(id: &'static str, method: &'static str, path: &'static str, key: KeyRule, auth: Auth) -> Self {
-        Self { id, method, path, key, auth, personal_path: false, optional_body: false }
+        Self { id, method, path, key, auth, personal_path: false, optional_body: false, psp_id: false }
     }
 
     /// The same operation, whose path carries personal data that no log may show.
@@ -60,6 +61,13 @@ impl Operation {
     #[must_use]
     pub const fn with_optional_body(mut self) -> Self {
         self.optional_body = true;
+        self
+    }
+
+    /// The same operation, which only payment service providers may call.
+    #[must_use]
+    pub const fn with_required_psp_id(mut self) -> Self {
+        self.psp_id = true;
         self
     }
 

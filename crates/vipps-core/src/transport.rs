@@ -124,6 +124,10 @@ impl Transport {
         &self.inner.http
     }
 
+    pub(crate) fn has_psp_id(&self) -> bool {
+        self.inner.credentials.psp_id().is_some()
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.inner.policy
     }

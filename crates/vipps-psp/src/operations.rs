@@ -11,7 +11,8 @@ pub const INITIATE_PAYMENT_V3: Operation = Operation::new(
     "/psp/v3/psppayments/init",
     KeyRule::Optional(crate::limits::initiate_payment_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_required_psp_id();
 
 /// Report captures, cancellations and refunds: `POST /psp/v3/psppayments/updatestatus`.
 pub const UPDATESTATUS: Operation = Operation::new(
@@ -20,7 +21,8 @@ pub const UPDATESTATUS: Operation = Operation::new(
     "/psp/v3/psppayments/updatestatus",
     KeyRule::Optional(crate::limits::updatestatus_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_required_psp_id();
 
 /// Read a payment: `GET /psp/v3/psppayments/{pspTransactionId}/details`.
 pub const GET_PSP_PAYMENT_DETAILS: Operation = Operation::new(
@@ -29,7 +31,8 @@ pub const GET_PSP_PAYMENT_DETAILS: Operation = Operation::new(
     "/psp/v3/psppayments/{pspTransactionId}/details",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_required_psp_id();
 
 /// Approve a payment as the customer: `POST /psp/v3/integration-test/psppayments/{pspTransactionId}/approve`.
 pub const INTEGRATION_TEST_APPROVE_PAYMENT: Operation = Operation::new(
@@ -38,7 +41,8 @@ pub const INTEGRATION_TEST_APPROVE_PAYMENT: Operation = Operation::new(
     "/psp/v3/integration-test/psppayments/{pspTransactionId}/approve",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_required_psp_id();
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] =

@@ -46,4 +46,4 @@ pub use customer::{Customer, CustomerError};
 pub use faults::Fault;
 pub use options::{ClockMode, Market, Options, Profile};
 pub use sandbox::{FaultScript, Sandbox, StartError, VirtualClock};
-pub use schema::exchange_violations;
+pub use schema::{exchange_violations, request_violations};

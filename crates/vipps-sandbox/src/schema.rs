@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
-/// Every operation of every document.
+/// Every operation that the sandbox serves.
 pub(crate) fn operations() -> &'static [Operation] {
     static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         let documents = [
@@ -18,6 +18,49 @@ pub(crate) fn operations() -> &'static [Operation] {
         documents.iter().flat_map(|(api, text)| Operation::all_of(api, text)).collect()
     });
     &OPERATIONS
+}
+
+/// Every operation of the documents that it does not serve yet.
+fn other_operations() -> &'static [Operation] {
+    static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+        let documents = [
+            ("checkout", include_str!("documents/checkout.json")),
+            ("psp", include_str!("documents/psp.json")),
+            ("recurring", include_str!("documents/recurring.json")),
+            ("recurring-v2", include_str!("documents/recurring-v2.json")),
+            ("webhooks", include_str!("documents/webhooks.json")),
+        ];
+        documents.iter().flat_map(|(api, text)| Operation::all_of(api, text)).collect()
+    });
+    &OPERATIONS
+}
+
+/// The operation of a route, in whatever document.
+fn operation_of(method: &str, path: &str) -> Option<&'static Operation> {
+    operations().iter().chain(other_operations()).find(|op| op.method == method && op.matches(path).is_some())
+}
+
+/// What is wrong with one request by the documents: an unknown route, a missing header, a
+/// malformed body, members that no document names. Empty when all is well.
+#[must_use]
+pub fn request_violations(method: &str, path: &str, has_header: impl Fn(&str) -> bool, body: &[u8]) -> Vec<String> {
+    let route = format!("{method} {path}");
+    let Some(operation) = operation_of(method, path) else {
+        return vec![format!("{route}: no document has this route")];
+    };
+    let mut found: Vec<String> =
+        operation.missing_headers(has_header).iter().map(|name| format!("{route}: header {name} is missing")).collect();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(body) => {
+            let violations =
+                operation.body_violations(&body).into_iter().map(|(name, rule)| format!("{route}: `{name}` {rule}"));
+            found.extend(violations);
+            found.extend(operation.unknown_members(&body).iter().map(|name| format!("{route}: `{name}` is unknown")));
+        }
+        Err(_) if body.is_empty() && !operation.body_required => {}
+        Err(_) => found.push(format!("{route}: the body is no JSON")),
+    }
+    found
 }
 
 /// One operation of a document.
@@ -177,7 +220,7 @@ impl Operation {
 pub fn exchange_violations(method: &str, path: &str, request: &[u8], status: u16, answer: &[u8]) -> Vec<String> {
     let path = path.split('?').next().unwrap_or_default();
     let route = format!("{method} {path}");
-    let Some(operation) = operations().iter().find(|op| op.method == method && op.matches(path).is_some()) else {
+    let Some(operation) = operation_of(method, path) else {
         return vec![format!("{route}: no document has this route")];
     };
     let mut found = Vec::new();

@@ -28,10 +28,11 @@ pub(crate) fn text(document: &Document, root: &str) -> String {
         };
         let auth = if operation.key_headers { "Auth::KeyHeaders" } else { "Auth::Bearer" };
         let personal = if operation.personal_path { ".with_personal_path()" } else { "" };
+        let psp = if operation.psp_id { ".with_required_psp_id()" } else { "" };
         let body = if operation.optional_body { ".with_optional_body()" } else { "" };
         let _ = writeln!(
             out,
-            "pub const {name}: Operation = Operation::new({:?}, {:?}, {:?}, {key}, {auth}){personal}{body};\n",
+            "pub const {name}: Operation = Operation::new({:?}, {:?}, {:?}, {key}, {auth}){personal}{psp}{body};\n",
             operation.id, operation.method, operation.path
         );
     }

@@ -51,6 +51,7 @@ fn run(document: &mut Document) -> Outcome {
             match parameter["in"].as_str() {
                 Some("header") if is_ambient(&name) => {
                     known.key_headers |= name.eq_ignore_ascii_case("client_secret");
+                    known.psp_id |= name.eq_ignore_ascii_case("psp-id") && parameter["required"] == true;
                     continue;
                 }
                 Some("header") => {
