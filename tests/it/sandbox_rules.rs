@@ -489,6 +489,35 @@ async fn a_person_approves_or_aborts_on_the_landing_page() {
 }
 
 #[tokio::test]
+async fn a_qr_payment_has_its_image_or_its_target() {
+    let formats = [
+        (json!({ "format": "IMAGE/SVG+XML" }), "image/svg+xml"),
+        (json!({ "format": "IMAGE/PNG", "size": 300 }), "image/png"),
+        (json!({ "format": "TEXT/TARGETURL" }), "text/html; charset=utf-8"),
+        (Value::Null, "image/svg+xml"),
+    ];
+    for (format, media) in formats {
+        let http = Http::start().await;
+        let qr = changed(|body| {
+            body["userFlow"] = "QR".into();
+            body["qrFormat"] = format.clone();
+        });
+        let (_, created) = http.create(&qr).await;
+        let answer = http.client.get(created["redirectUrl"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()),
+            (200, media),
+            "{format}"
+        );
+        let bytes = answer.bytes().await.unwrap();
+        if media == "image/png" {
+            // Width and height stand big-endian at offset 16 of a PNG.
+            assert_eq!((&bytes[16..20], &bytes[20..24]), (&[0, 0, 1, 44][..], &[0, 0, 1, 44][..]));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_same_seed_and_requests_give_the_same_trace() {
     let trace = async || {
         let mut options = Options::default();

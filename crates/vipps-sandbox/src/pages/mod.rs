@@ -1,8 +1,12 @@
 //! Pages for people.
 
 mod landing;
+mod qr;
 
-pub(crate) use landing::router;
+/// Every page and picture.
+pub(crate) fn router() -> axum::Router<crate::sandbox::Shared> {
+    landing::router().merge(qr::router())
+}
 
 /// A text as HTML text or as an attribute in double quotes.
 fn escaped(text: &str) -> String {

@@ -376,7 +376,10 @@ fn redirect_url(world: &World, body: &Value, token: &str) -> Option<String> {
         "NATIVE_REDIRECT" => Some(format!("vippsMT://?token={token}")),
         "QR" => match body["qrFormat"]["format"].as_str() {
             Some("TEXT/TARGETURL") => Some(landing),
-            Some("IMAGE/PNG") => Some(format!("{}/qr/{token}.png", world.base_url)),
+            Some("IMAGE/PNG") => {
+                let size = body["qrFormat"]["size"].as_u64().unwrap_or(1024);
+                Some(format!("{}/qr/{token}.png?size={size}", world.base_url))
+            }
             _ => Some(format!("{}/qr/{token}.svg", world.base_url)),
         },
         _ => Some(landing),
