@@ -3,23 +3,41 @@
 
 /// Every body of the documents, full and odd in every place, made from the documents.
 mod bodies;
+/// Many copies of one request at once: one effect, one answer.
+mod concurrency;
 /// What answers may look like and still be read.
 mod decoding;
+/// The same seed and the same requests: the same trace.
+mod determinism;
 /// What becomes of documents with every kind of trouble.
 mod nasty;
 /// The bytes of the operations of the other APIs, and their rules before sending.
 mod other_shapes;
 /// A payment from creation to its closing figures, against the sandbox.
 mod payments;
+/// Bounded property tests with a fixed seed.
+mod property;
 /// Records requests as text.
 mod recorder;
 /// The bytes of every operation of ePayment, as snapshots and as a raw witness.
 mod request_shapes;
 /// Faults before and after the effect, and what the errors claim.
 mod retries;
+/// Deliveries: signatures, retries, order, misbehaviour.
+mod sandbox_deliveries;
+/// Express, card passthrough and the other callbacks of ePayment.
+mod sandbox_express;
+/// Large, deep, slow, broken and arbitrary requests hurt nobody.
+mod sandbox_limits;
+/// The state machines against small models of their own.
+mod sandbox_model;
 /// The published tables of transitions and codes, over HTTP.
 mod sandbox_rules;
+/// Registrations, and the payload of every event type.
+mod sandbox_webhooks;
 /// Nothing secret or personal is ever printed.
 mod secrecy;
+/// Requests of a shop, for the tests that need many.
+mod shop;
 /// Access tokens: one request however many wait, one refresh after a 401.
 mod tokens;

@@ -2,78 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vipps_sandbox::{Market, Options, Profile};
-use vipps_tests::CheckedSandbox;
-
-/// A client that knows nothing but HTTP: expectations here come from the fact tables.
-struct Http {
-    sandbox: CheckedSandbox,
-    client: reqwest::Client,
-    token: String,
-    keys: std::cell::Cell<u32>,
-}
-
-impl Http {
-    async fn start() -> Self {
-        Self::start_with(Options::default()).await
-    }
-
-    /// For what documents forbid and Vipps takes.
-    async fn start_tolerant() -> Self {
-        let Self { sandbox, client, token, keys } = Self::start().await;
-        Self { sandbox: sandbox.tolerant(), client, token, keys }
-    }
-
-    async fn start_with(options: Options) -> Self {
-        let sandbox = CheckedSandbox::start_with(options).await;
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let token = client
-            .post(format!("{}/accesstoken/get", sandbox.base_url()))
-            .header("client_id", "test-client-id")
-            .header("client_secret", "test-client-secret")
-            .header("Ocp-Apim-Subscription-Key", "test-subscription-key")
-            .send()
-            .await
-            .unwrap();
-        let token: Value = token.json().await.unwrap();
-        let token = token["access_token"].as_str().unwrap().to_owned();
-        Self { sandbox, client, token, keys: std::cell::Cell::new(0) }
-    }
-
-    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.client
-            .request(method.parse().unwrap(), format!("{}{path}", self.sandbox.base_url()))
-            .header("Authorization", format!("Bearer {}", self.token))
-            .header("Ocp-Apim-Subscription-Key", "test-subscription-key")
-            .header("Merchant-Serial-Number", "123456")
-    }
-
-    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null))
-    }
-
-    fn new_key(&self) -> String {
-        self.keys.set(self.keys.get() + 1);
-        format!("key-{}", self.keys.get())
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.send(self.request("POST", path).header("Idempotency-Key", self.new_key()).json(body)).await
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        self.send(self.request("GET", path)).await
-    }
-
-    async fn create(&self, body: &Value) -> (u16, Value) {
-        self.post("/epayment/v1/payments", body).await
-    }
-
-    async fn control(&self, path: &str, body: Value) -> (u16, Value) {
-        self.send(self.client.post(format!("{}/__sandbox/{path}", self.sandbox.base_url())).json(&body)).await
-    }
-}
+use vipps_tests::Http;
 
 const PATH: &str = "/epayment/v1/payments/acme-order-42";
 
@@ -104,14 +33,14 @@ fn verdict((status, body): &(u16, Value)) -> (u16, Option<&str>) {
 async fn act(http: &Http, act: &str) -> (u16, Value) {
     let (name, value) = act.split_once(' ').map_or((act, 0), |(name, value)| (name, value.parse().unwrap()));
     match name {
-        "approve" | "abort" => http.control(&format!("payments/acme-order-42/{name}"), json!({})).await,
+        "approve" | "abort" => http.control("POST", &format!("payments/acme-order-42/{name}"), json!({})).await,
         "force" => http.send(http.request("POST", "/epayment/v1/test/payments/acme-order-42/approve")).await,
         "capture" | "refund" => {
             http.post(&format!("{PATH}/{name}"), &json!({ "modificationAmount": money(value) })).await
         }
         "cancel" => http.send(http.request("POST", &format!("{PATH}/cancel"))).await,
         "cancel-only" => http.post(&format!("{PATH}/cancel"), &json!({ "cancelTransactionOnly": true })).await,
-        "minutes" => http.control("clock/advance", json!({ "seconds": value * 60 })).await,
+        "minutes" => http.control("POST", "clock/advance", json!({ "seconds": value * 60 })).await,
         "days" => {
             http.sandbox.clock().advance(Duration::from_secs(u64::try_from(value).unwrap() * 86_400)).await;
             (200, Value::Null)
@@ -187,7 +116,7 @@ async fn deadlines_depend_on_the_market() {
         assert_eq!(http.create(&changed(|body| body["amount"] = amount.clone())).await.0, 201, "{currency}");
         act(&http, "approve").await;
         http.sandbox.clock().advance(Duration::from_secs(last_day * 86_400 - 60)).await;
-        let http = Http { token: Http::fresh_token(&http).await, ..http };
+        let http = http.with_new_token().await;
         let capture = |value: i64| json!({ "modificationAmount": { "currency": currency, "value": value } });
         assert_eq!(http.post(&format!("{PATH}/capture"), &capture(400)).await.0, 200, "{currency}: on the last day");
         act(&http, "minutes 2").await;
@@ -200,21 +129,12 @@ async fn deadlines_depend_on_the_market() {
         let (_, payment) = http.get(PATH).await;
         assert_eq!(payment["aggregate"]["cancelledAmount"]["value"], 600, "the rest went back by itself");
         act(&http, "days 366").await;
-        let http = Http { token: Http::fresh_token(&http).await, ..http };
+        let http = http.with_new_token().await;
         assert_eq!(
             verdict(&http.post(&format!("{PATH}/refund"), &capture(1)).await),
             (400, Some("6220")),
             "{currency}"
         );
-    }
-}
-
-impl Http {
-    async fn fresh_token(http: &Http) -> String {
-        let request = http.client.post(format!("{}/accesstoken/get", http.sandbox.base_url()));
-        let request = request.header("client_id", "test-client-id").header("client_secret", "test-client-secret");
-        let (_, body) = http.send(request.header("Ocp-Apim-Subscription-Key", "test-subscription-key")).await;
-        body["access_token"].as_str().unwrap().to_owned()
     }
 }
 
@@ -380,8 +300,12 @@ async fn while_a_stall_holds_a_payment_other_writes_are_locked_out() {
     let http = Http::start().await;
     http.create(&order()).await;
     act(&http, "approve").await;
-    http.control("faults", json!({ "operation": "capturePayment", "fault": { "kind": "stall", "seconds": 0.3 } }))
-        .await;
+    http.control(
+        "POST",
+        "faults",
+        json!({ "operation": "capturePayment", "fault": { "kind": "stall", "seconds": 0.3 } }),
+    )
+    .await;
     let slow = http
         .request("POST", &format!("{PATH}/capture"))
         .header("Idempotency-Key", "slow")
@@ -401,7 +325,7 @@ async fn only_configured_credentials_are_accepted() {
     let http = Http::start_tolerant().await;
     let url = format!("{}{PATH}", http.sandbox.base_url());
     let good = [
-        ("Authorization", format!("Bearer {}", http.token)),
+        ("Authorization", format!("Bearer {}", http.token())),
         ("Ocp-Apim-Subscription-Key", "test-subscription-key".to_owned()),
         ("Merchant-Serial-Number", "123456".to_owned()),
     ];
@@ -416,7 +340,7 @@ async fn only_configured_credentials_are_accepted() {
         }
         request
     };
-    let bearer = format!("bearer {}", http.token);
+    let bearer = format!("bearer {}", http.token());
     let cases = [
         ("Authorization", None, 401),
         ("Authorization", Some("Bearer wrong"), 401),
@@ -571,7 +495,8 @@ async fn malformed_requests_get_a_clear_refusal() {
     assert_eq!(http.send(http.request("DELETE", PATH)).await.0, 405);
     assert_eq!(verdict(&http.get("/epayment/v1/payments/acme-nobody-1").await), (404, Some("5090")));
     assert_eq!(verdict(&http.get(&format!("/epayment/v1/payments/{}", "a".repeat(500))).await), (404, Some("5090")));
-    let (status, body) = http.control("faults", json!({ "operation": "flyAway", "fault": { "kind": "reset" } })).await;
+    let (status, body) =
+        http.control("POST", "faults", json!({ "operation": "flyAway", "fault": { "kind": "reset" } })).await;
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().starts_with("unknown operation `flyAway` (known operations: "), "{body}");
     assert_eq!(http.create(&order()).await.0, 201, "and it still serves");

@@ -1,10 +1,17 @@
-//! What the tests across crates share: a checked sandbox, a recorder, a scripted server.
+//! What the tests across crates share: a checked sandbox, a client that knows nothing but
+//! HTTP, a merchant's server, a server of raw bytes.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+mod http;
+mod receiver;
+
+pub use http::Http;
+pub use receiver::{Received, Receiver};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -250,7 +257,7 @@ async fn answer(
 }
 
 /// A whole request as text: head and body.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

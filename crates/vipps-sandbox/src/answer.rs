@@ -3,15 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::refusal::Refusal;
-
-/// A status, a body and its media type.
+/// A status, a body with its media type, and the few headers that some answers have.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     pub(crate) media: &'static str,
-    pub(crate) retry_after: Option<String>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 pub(crate) const JSON: &str = "application/json";
@@ -20,11 +18,11 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self { status, body: body.to_string().into(), media: JSON, retry_after: None }
+        Self { status, body: body.to_string().into(), media: JSON, headers: Vec::new() }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, body: Bytes::new(), media: JSON, retry_after: None }
+        Self { status, body: Bytes::new(), media: JSON, headers: Vec::new() }
     }
 
     /// What the gateway in front of the APIs says.
@@ -32,24 +30,12 @@ impl Answer {
         Self::json(status, &json!({ "statusCode": status, "message": message }))
     }
 
-    /// Problem details of ePayment. `path` is the route without the name of the API.
-    pub(crate) fn problem(refusal: &Refusal, path: &str, trace_id: &str) -> Self {
-        let status = refusal.status();
-        let extra: Vec<Value> = match refusal {
-            Refusal::Code(code) => vec![json!({ "name": "ErrorCode", "reason": code.to_string() })],
-            Refusal::Fields(fields) => {
-                fields.iter().map(|(name, rule)| json!({ "name": name, "reason": rule })).collect()
-            }
-        };
-        let body = json!({
-            "type": format!("https://httpstatuses.io/{status}"),
-            "title": refusal.title(),
-            "detail": refusal.title(),
-            "status": status,
-            "instance": path,
-            "traceId": trace_id,
-            "extraDetails": extra,
-        });
-        Self { media: PROBLEM, ..Self::json(status, &body) }
+    pub(crate) fn with_media(self, media: &'static str) -> Self {
+        Self { media, ..self }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }

@@ -1,11 +1,18 @@
-//! The customer with the app in hand.
+//! The customer with the app in hand: approves, declines, chooses, changes their mind.
 
-use crate::payment::{Approval, Moment, Payment};
-use crate::refusal::Refusal;
+use serde_json::{Value, json};
+
+use crate::agreement::Actor;
+use crate::card;
+use crate::deliver::{Kind, NewCall, Proof};
+use crate::payment::{Approval, Method, Payment};
+use crate::postman;
+use crate::psp::State as PspState;
 use crate::sandbox::Shared;
-use crate::state::{PaymentId, World};
+use crate::session::{Choice, State as SessionState};
+use crate::state::{PaymentId, Person, World};
 
-/// Does what customers do in the app: approve and abort.
+/// Does what customers do: with payments, agreements, Checkout sessions and PSP payments.
 #[derive(Clone, Debug)]
 pub struct Customer {
     shared: Shared,
@@ -16,20 +23,23 @@ pub struct Customer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CustomerError {
-    /// No payment has this reference.
-    #[error("no payment has the reference `{0}`")]
+    /// No payment, agreement or session is known by this.
+    #[error("no payment, agreement or session is known as `{0}`")]
     Unknown(String),
-    /// Payments of several sales units have this reference.
+    /// Several sales units have one by this reference.
     #[error("several sales units have a payment `{0}`: choose one with `of`, or `?msn=`")]
     Ambiguous(String),
-    /// The payment is not waiting for its customer.
-    #[error("payment `{reference}` is {state}, it is not waiting for its customer")]
+    /// It is not waiting for its customer.
+    #[error("`{reference}` is {state}, it is not waiting for its customer")]
     NotWaiting {
-        /// The merchant's reference.
+        /// The merchant's reference, or the id.
         reference: String,
         /// The state it is in.
         state: String,
     },
+    /// The app, or the merchant's answer, does not let the customer go on.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Customer {
@@ -50,11 +60,9 @@ impl Customer {
     /// # Errors
     ///
     /// [`CustomerError`] when there is no such payment or it is not waiting.
-    #[expect(clippy::unused_async, reason = "calls to the merchant will be awaited here")]
     pub async fn approves(&self, reference: &str) -> Result<(), CustomerError> {
-        let mut world = self.shared.lock();
-        let id = find(&mut world, reference, self.sales_unit.as_deref())?;
-        approve(&mut world, &id).map(|_| ())
+        let id = find_payment(&self.shared.lock(), reference, self.sales_unit.as_deref())?;
+        approve_payment(&self.shared, &id, &Approve::default()).await.map(|_| ())
     }
 
     /// Declines a payment in the app.
@@ -62,44 +70,378 @@ impl Customer {
     /// # Errors
     ///
     /// [`CustomerError`] when there is no such payment or it is not waiting.
-    #[expect(clippy::unused_async, reason = "calls to the merchant will be awaited here")]
+    #[expect(clippy::unused_async, reason = "one day it may wait, as its siblings do")]
     pub async fn aborts(&self, reference: &str) -> Result<(), CustomerError> {
-        let mut world = self.shared.lock();
-        let id = find(&mut world, reference, self.sales_unit.as_deref())?;
-        abort(&mut world, &id)
+        let id = find_payment(&self.shared.lock(), reference, self.sales_unit.as_deref())?;
+        abort_payment(&self.shared, &id)
+    }
+
+    /// Accepts an agreement in the app.
+    ///
+    /// # Errors
+    ///
+    /// [`CustomerError`] when there is no such agreement or it is not waiting.
+    #[expect(clippy::unused_async, reason = "one day it may wait, as its siblings do")]
+    pub async fn accepts_agreement(&self, id: &str) -> Result<(), CustomerError> {
+        accept_agreement(&self.shared, id, None)
+    }
+
+    /// Ends an agreement in the app.
+    ///
+    /// # Errors
+    ///
+    /// [`CustomerError`] when there is no such agreement or it is not active.
+    #[expect(clippy::unused_async, reason = "one day it may wait, as its siblings do")]
+    pub async fn stops_agreement(&self, id: &str) -> Result<(), CustomerError> {
+        stop_agreement(&self.shared, id, Actor::User)
+    }
+
+    /// Pays a Checkout session, with its default delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`CustomerError`] when there is no such session or it is not waiting.
+    pub async fn completes_session(&self, reference: &str) -> Result<(), CustomerError> {
+        let id = find_session(&self.shared.lock(), reference, self.sales_unit.as_deref())?;
+        complete_session(&self.shared, &id, Choice::default()).await.map(|_| ())
+    }
+
+    /// Confirms a PSP payment: the PSP is called at its `makePaymentUrl`.
+    ///
+    /// # Errors
+    ///
+    /// [`CustomerError`] when there is no such payment or it is not waiting.
+    pub async fn approves_psp(&self, psp_transaction_id: &str) -> Result<(), CustomerError> {
+        approve_psp(&self.shared, psp_transaction_id).await
     }
 }
 
-/// The payment with this reference, of this sales unit or of the only one that has it.
-pub(crate) fn find(world: &mut World, reference: &str, sales_unit: Option<&str>) -> Result<PaymentId, CustomerError> {
-    world.settle();
-    let mut found = world
-        .payments()
-        .map(|(id, _)| id)
-        .filter(|id| id.reference == reference && sales_unit.is_none_or(|unit| unit == id.sales_unit));
+/// The only id with this reference, at this sales unit where one is named.
+fn find<'a>(
+    ids: impl Iterator<Item = &'a PaymentId>,
+    reference: &str,
+    sales_unit: Option<&str>,
+) -> Result<PaymentId, CustomerError> {
+    let mut found = ids.filter(|id| id.reference == reference && sales_unit.is_none_or(|unit| unit == id.sales_unit));
     let first = found.next().cloned().ok_or_else(|| CustomerError::Unknown(reference.to_owned()))?;
     if found.next().is_some() { Err(CustomerError::Ambiguous(reference.to_owned())) } else { Ok(first) }
 }
 
-pub(crate) fn approve(world: &mut World, id: &PaymentId) -> Result<Approval, CustomerError> {
-    let norwegian = world.options.market.currency() == "NOK";
-    act(world, id, |payment, moment| payment.approve(norwegian, moment))
+pub(crate) fn find_payment(world: &World, reference: &str, unit: Option<&str>) -> Result<PaymentId, CustomerError> {
+    match unit {
+        // Straight to it: there may be very many.
+        Some(unit) => {
+            let id = PaymentId { sales_unit: unit.to_owned(), reference: reference.to_owned() };
+            world.payment(&id).map(|_| id).ok_or_else(|| CustomerError::Unknown(reference.to_owned()))
+        }
+        None => find(world.payments().map(|(id, _)| id), reference, None),
+    }
 }
 
-pub(crate) fn abort(world: &mut World, id: &PaymentId) -> Result<(), CustomerError> {
-    act(world, id, Payment::abort)
+pub(crate) fn find_session(world: &World, reference: &str, unit: Option<&str>) -> Result<PaymentId, CustomerError> {
+    find(world.sessions().map(|(id, _)| id), reference, unit)
 }
 
-fn act<T>(
-    world: &mut World,
+/// What a customer says when approving.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Approve {
+    pub(crate) shipping_option: Option<String>,
+    pub(crate) phone_number: Option<String>,
+}
+
+/// Approves a payment: asks the merchant for shipping options and the PSP for the card's
+/// money, where the payment has them.
+pub(crate) async fn approve_payment(
+    shared: &Shared,
     id: &PaymentId,
-    act: impl FnOnce(&mut Payment, &mut Moment<'_>) -> Result<T, Refusal>,
-) -> Result<T, CustomerError> {
+    approve: &Approve,
+) -> Result<Approval, CustomerError> {
+    must_wait(shared, id)?;
+    if let Some(phone) = &approve.phone_number {
+        let mut world = shared.lock();
+        let record = world.payment_mut(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?;
+        match &record.phone_number {
+            Some(own) if own != phone => {
+                return Err(CustomerError::Refused("the payment is for another phone number".into()));
+            }
+            _ => record.phone_number = Some(phone.clone()),
+        }
+    }
+    choose_shipping(shared, id, approve.shipping_option.as_deref()).await?;
+    let by_card = shared.lock().payment(id).is_some_and(|record| record.payment.method == Method::CardPassthrough);
+    let done = if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) };
+    shared.nudge(&shared.lock());
+    done
+}
+
+fn must_wait(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    world.settle();
+    let payment = &world.payment(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?.payment;
+    match payment.must_be_created() {
+        Ok(()) if !payment.authorizing => Ok(()),
+        _ => Err(CustomerError::NotWaiting { reference: id.reference.clone(), state: payment.state.wire().to_owned() }),
+    }
+}
+
+fn approve_now(shared: &Shared, id: &PaymentId) -> Result<Approval, CustomerError> {
+    let mut world = shared.lock();
     let now = world.settle();
-    let state = world.payment(id).map(|record| record.payment.state.wire().to_owned()).unwrap_or_default();
-    let unknown = || CustomerError::Unknown(id.reference.clone());
-    world
-        .with_payment(id, now, act)
-        .ok_or_else(unknown)?
+    let norwegian = world.is_norwegian();
+    let done = world.with_payment(id, now, |payment, moment| payment.approve(norwegian, moment));
+    let state = world.payment(id).map_or("", |record| record.payment.state.wire()).to_owned();
+    done.ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?
         .map_err(|_| CustomerError::NotWaiting { reference: id.reference.clone(), state })
+}
+
+/// Express: the customer's address and the option that they choose.
+async fn choose_shipping(shared: &Shared, id: &PaymentId, wanted: Option<&str>) -> Result<(), CustomerError> {
+    let (shipping, person) = {
+        let world = shared.lock();
+        let Some(record) = world.payment(id) else { return Err(CustomerError::Unknown(id.reference.clone())) };
+        let Some(shipping) = record.shipping.clone() else { return Ok(()) };
+        (shipping, record.person())
+    };
+    let groups = match &shipping["dynamicOptions"] {
+        Value::Null => shipping["fixedOptions"].clone(),
+        dynamic => ask_for_shipping(shared, id, dynamic, &person).await?,
+    };
+    let option = chosen_option(&groups, wanted)
+        .ok_or_else(|| CustomerError::Refused("the merchant offers no such shipping option".into()))?;
+    let cost = option["amount"]["value"].as_i64().filter(|cost| (0..=65_000_000).contains(cost)).unwrap_or(0);
+    let details = json!({
+        "address": person.address(),
+        "shippingCost": cost,
+        "shippingOptionId": option["id"],
+        "shippingOptionName": option["name"],
+    });
+    let mut world = shared.lock();
+    if let Some(record) = world.payment_mut(id) {
+        record.payment.shipping_cost = cost;
+        record.shipping_details = Some(Box::new(details));
+    }
+    Ok(())
+}
+
+async fn ask_for_shipping(
+    shared: &Shared,
+    id: &PaymentId,
+    dynamic: &Value,
+    person: &Person,
+) -> Result<Value, CustomerError> {
+    let token = dynamic["callbackAuthorizationToken"].as_str();
+    let call = NewCall {
+        kind: Kind::DynamicShipping,
+        sales_unit: id.sales_unit.clone(),
+        subject: format!("payment {}/{}", id.sales_unit, id.reference),
+        url: dynamic["callbackUrl"].as_str().unwrap_or_default().to_owned(),
+        body: json!({
+            "reference": id.reference,
+            "AddressLine1": person.street,
+            "AddressLine2": null,
+            "City": person.city,
+            "PostCode": person.post_code,
+            "Country": person.country,
+        }),
+        proof: token.map_or(Proof::None, |token| Proof::Token(token.to_owned())),
+    };
+    let refused = || CustomerError::Refused("the merchant cannot ship to the customer's address".into());
+    let reply = postman::ask(shared, call).await.map_err(|_| refused())?;
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    if reply.status == 200 && answer["groups"].is_array() { Ok(answer["groups"].clone()) } else { Err(refused()) }
+}
+
+/// The option with this id, or the one to start with: the default one of the default group.
+fn chosen_option(groups: &Value, wanted: Option<&str>) -> Option<Value> {
+    let mut groups: Vec<&Value> = groups.as_array()?.iter().collect();
+    let rank = |value: &Value| (value["isDefault"] != true, value["priority"].as_i64().unwrap_or(i64::MAX));
+    groups.sort_by_key(|group| rank(group));
+    let options = groups.iter().flat_map(|group| {
+        let mut options: Vec<&Value> = group["options"].as_array().into_iter().flatten().collect();
+        options.sort_by_key(|option| rank(option));
+        options
+    });
+    options.into_iter().find(|option| wanted.is_none_or(|wanted| option["id"] == wanted)).cloned()
+}
+
+pub(crate) fn abort_payment(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
+    must_wait(shared, id)?;
+    let mut world = shared.lock();
+    let now = world.settle();
+    let done = world.with_payment(id, now, Payment::abort);
+    shared.nudge(&world);
+    done.ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?
+        .map_err(|_| CustomerError::Refused("the payment cannot be aborted".into()))
+}
+
+fn status_of(world: &World, id: &str) -> Result<&'static str, CustomerError> {
+    let agreement = world.agreement(id).ok_or_else(|| CustomerError::Unknown(id.to_owned()))?;
+    Ok(agreement.status.wire())
+}
+
+fn not_waiting(id: &str, state: &str) -> CustomerError {
+    CustomerError::NotWaiting { reference: id.to_owned(), state: state.to_owned() }
+}
+
+pub(crate) fn accept_agreement(shared: &Shared, id: &str, chosen: Option<i64>) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let status = status_of(&world, id)?;
+    let done = world.accept(id, false, chosen, now).map_err(|_| not_waiting(id, status));
+    shared.nudge(&world);
+    done
+}
+
+pub(crate) fn reject_agreement(shared: &Shared, id: &str) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let status = status_of(&world, id)?;
+    let done = world.reject(id, now);
+    shared.nudge(&world);
+    if done { Ok(()) } else { Err(not_waiting(id, status)) }
+}
+
+pub(crate) fn stop_agreement(shared: &Shared, id: &str, actor: Actor) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let status = status_of(&world, id)?;
+    if status != "ACTIVE" {
+        return Err(not_waiting(id, status));
+    }
+    world.stop(id, actor, None, now);
+    shared.nudge(&world);
+    Ok(())
+}
+
+/// Asks the merchant for shipping options to the customer's address; keeps none where the
+/// answer is of no use, so that the fixed ones count.
+pub(crate) async fn ask_for_logistics(shared: &Shared, id: &PaymentId) {
+    let call = {
+        let world = shared.lock();
+        let Some(session) = world.session(id).filter(|session| session.state == SessionState::Created) else { return };
+        let Some(url) = session.dynamic_options_url().map(str::to_owned) else { return };
+        let customer = world.customer_of(session);
+        let token = session.request["merchantInfo"]["callbackAuthorizationToken"].as_str();
+        NewCall {
+            kind: Kind::DynamicLogistics,
+            sales_unit: id.sales_unit.clone(),
+            subject: format!("session {}/{}", id.sales_unit, id.reference),
+            url,
+            body: json!({
+                "streetAddress": customer["streetAddress"], "postalCode": customer["postalCode"],
+                "region": customer["city"], "country": customer["country"],
+            }),
+            proof: token.map_or(Proof::None, |token| Proof::Token(token.to_owned())),
+        }
+    };
+    let reply = postman::ask(shared, call).await.ok().filter(|reply| reply.status == 200);
+    let options: Option<Vec<Value>> = reply.and_then(|reply| serde_json::from_slice(&reply.body).ok());
+    let usable = |options: &Vec<Value>| !options.is_empty() && options.iter().all(|option| option["id"].is_string());
+    let mut world = shared.lock();
+    if let Some(session) = world.session_mut(id) {
+        session.offered = options.filter(usable);
+    }
+}
+
+/// The customer starts to pay a session; options are asked for first.
+pub(crate) async fn initiate_session(shared: &Shared, id: &PaymentId, choice: Choice) -> Result<(), CustomerError> {
+    {
+        let mut world = shared.lock();
+        world.settle();
+        if let Some(session) = world.session_mut(id).filter(|session| session.state == SessionState::Created) {
+            session.choice = choice.clone();
+        }
+    }
+    ask_for_logistics(shared, id).await;
+    let mut world = shared.lock();
+    let now = world.settle();
+    let done = world.initiate(id, choice, now).map_err(CustomerError::Refused);
+    shared.nudge(&world);
+    done
+}
+
+/// The customer pays a session, from wherever they are in it.
+pub(crate) async fn complete_session(
+    shared: &Shared,
+    id: &PaymentId,
+    choice: Choice,
+) -> Result<Approval, CustomerError> {
+    let started = shared.lock().session(id).is_some_and(|session| session.state != SessionState::Created);
+    if !started {
+        initiate_session(shared, id, choice).await?;
+    }
+    let mut world = shared.lock();
+    let now = world.settle();
+    let done = world.pay_session(id, now).map_err(CustomerError::Refused);
+    shared.nudge(&world);
+    done
+}
+
+pub(crate) fn abandon_session(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let done = world.abandon_session(id, now).map_err(CustomerError::Refused);
+    shared.nudge(&world);
+    done
+}
+
+/// The customer confirms a PSP payment; returns when the PSP has answered.
+pub(crate) async fn approve_psp(shared: &Shared, id: &str) -> Result<(), CustomerError> {
+    let call = {
+        let mut world = shared.lock();
+        let now = world.settle();
+        if world.psp_payment(id).is_none() {
+            return Err(CustomerError::Unknown(id.to_owned()));
+        }
+        world.begin_psp_approval(id, now).map_err(CustomerError::Refused)?
+    };
+    // Whatever the PSP answers is taken in when the call is noted.
+    let _ = postman::ask(shared, call).await;
+    Ok(())
+}
+
+/// The customer cancels a PSP payment; the PSP is told.
+pub(crate) fn cancel_psp(shared: &Shared, id: &str) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let state = world.psp_payment(id).ok_or_else(|| CustomerError::Unknown(id.to_owned()))?.state;
+    if !matches!(state, PspState::Initiated | PspState::SoftDeclined) {
+        return Err(not_waiting(id, state.wire()));
+    }
+    world.end_psp_payment(id, PspState::UserCancelled, now);
+    shared.nudge(&world);
+    Ok(())
+}
+
+/// The customer comes back from their bank.
+pub(crate) async fn complete_3ds(shared: &Shared, id: &str, outcome: &str) -> Result<(), CustomerError> {
+    let state = shared.lock().psp_payment(id).map(|payment| payment.state);
+    match (state, outcome) {
+        (None, _) => Err(CustomerError::Unknown(id.to_owned())),
+        (Some(PspState::SoftDeclined), "success") => approve_psp(shared, id).await,
+        (Some(PspState::SoftDeclined), "cancel") => cancel_psp(shared, id),
+        (Some(PspState::SoftDeclined), "failure") => {
+            shared.lock().with_psp_payment(id, |payment| payment.state = PspState::Failed);
+            Ok(())
+        }
+        (Some(PspState::SoftDeclined), other) => {
+            Err(CustomerError::Refused(format!("unknown outcome `{other}` (known: success, cancel, failure)")))
+        }
+        (Some(state), _) => Err(not_waiting(id, state.wire())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_of_the_default_group_is_chosen() {
+        let groups = json!([
+            { "priority": 0, "options": [{ "id": "a", "priority": 0 }] },
+            { "isDefault": true, "options": [{ "id": "b" }, { "id": "c", "isDefault": true }] },
+        ]);
+        let id = |wanted| chosen_option(&groups, wanted).map(|option| option["id"].clone());
+        assert_eq!((id(None), id(Some("a")), id(Some("x"))), (Some("c".into()), Some("a".into()), None));
+    }
 }

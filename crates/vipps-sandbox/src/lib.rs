@@ -25,22 +25,35 @@
 //! It depends on no client code and signs, checks and reads by its own, so that client and
 //! server cannot share a mistake. It keeps nothing on disk and is no place for real data.
 
+mod acts;
+mod agreement;
 mod answer;
+mod card;
+mod charge;
 mod clock;
 mod customer;
+mod deliver;
 mod faults;
 mod idempotency;
+mod identifiers;
+mod ledger;
 mod options;
 mod pages;
 mod payment;
+mod postman;
+mod problem;
+mod psp;
 mod rate_limit;
+mod redact;
 mod refusal;
 mod routes;
 mod sandbox;
 mod schema;
 mod server;
+mod session;
 mod settings;
 mod state;
+mod webhook;
 
 pub use customer::{Customer, CustomerError};
 pub use faults::Fault;

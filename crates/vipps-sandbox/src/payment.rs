@@ -4,13 +4,8 @@
 
 use vipps_types::Currency;
 
+use crate::clock::{DAY, MINUTE, Millis};
 use crate::refusal::Refusal;
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub(crate) type Millis = i64;
-
-const MINUTE: Millis = 60_000;
-const DAY: Millis = 24 * 60 * MINUTE;
 
 /// How far authorization went. Captures, refunds and cancels show in the money, not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +53,22 @@ impl EventName {
             Self::Aborted => "ABORTED",
             Self::Expired => "EXPIRED",
             Self::Terminated => "TERMINATED",
+        }
+    }
+}
+
+impl EventName {
+    /// The name of the webhook event.
+    pub(crate) fn event_type(self) -> &'static str {
+        match self {
+            Self::Created => "epayments.payment.created.v1",
+            Self::Authorized => "epayments.payment.authorized.v1",
+            Self::Captured => "epayments.payment.captured.v1",
+            Self::Refunded => "epayments.payment.refunded.v1",
+            Self::Cancelled => "epayments.payment.cancelled.v1",
+            Self::Aborted => "epayments.payment.aborted.v1",
+            Self::Expired => "epayments.payment.expired.v1",
+            Self::Terminated => "epayments.payment.terminated.v1",
         }
     }
 }
@@ -112,6 +123,10 @@ pub(crate) struct Payment {
     pub(crate) method: Method,
     /// Express payments cannot be approved by force.
     pub(crate) express: bool,
+    /// What the chosen shipping costs on top, for Express.
+    pub(crate) shipping_cost: i64,
+    /// The customer's card is asked for right now.
+    pub(crate) authorizing: bool,
     pub(crate) expires_at: Millis,
     /// The customer is paying right now: it can neither expire nor be cancelled.
     pub(crate) processing_until: Option<Millis>,
@@ -154,6 +169,8 @@ impl Payment {
             events: Vec::new(),
             method,
             express,
+            shipping_cost: 0,
+            authorizing: false,
             expires_at: expires_at.unwrap_or(moment.at + 10 * MINUTE),
             processing_until: None,
             authorized_at: None,
@@ -185,7 +202,7 @@ impl Payment {
         let fails =
             matches!(self.value, 151 | 182 | 183 | 184 | 186 | 187) || (norwegian && matches!(self.value, 197 | 202));
         if fails {
-            self.log_with_create_key(EventName::Authorized, self.value, false, moment);
+            self.fail_attempt(moment);
             return Ok(Approval::Failed);
         }
         if self.value == 201 && self.processing_until.is_none() {
@@ -194,6 +211,11 @@ impl Payment {
         }
         self.authorize(moment);
         Ok(Approval::Authorized)
+    }
+
+    /// An attempt to authorize failed; the customer may try again until the payment expires.
+    pub(crate) fn fail_attempt(&mut self, moment: &mut Moment<'_>) {
+        self.log_with_create_key(EventName::Authorized, self.value, false, moment);
     }
 
     /// The approval of a test without the app.
@@ -295,7 +317,7 @@ impl Payment {
     ) -> Result<(), Refusal> {
         let refuse = |code| Err(Refusal::Code(code));
         match self.state {
-            State::Created if self.processing_until.is_some() => refuse(6250),
+            State::Created if self.authorizing || self.processing_until.is_some() => refuse(6250),
             State::Created => {
                 self.state = State::Terminated;
                 self.aggregate.cancelled = self.value;
@@ -317,6 +339,7 @@ impl Payment {
     /// When something next happens to it by itself.
     pub(crate) fn next_timer(&self, terms: &Terms) -> Option<Millis> {
         match self.state {
+            State::Created if self.authorizing => None,
             State::Created => Some(self.processing_until.unwrap_or(self.expires_at)),
             State::Authorized if self.remaining() > 0 => Some(self.authorized_at? + terms.capture_days * DAY),
             _ => None,
@@ -339,7 +362,8 @@ impl Payment {
         }
     }
 
-    fn must_be_created(&self) -> Result<(), Refusal> {
+    /// Whether it waits for its customer.
+    pub(crate) fn must_be_created(&self) -> Result<(), Refusal> {
         match self.state {
             State::Created => Ok(()),
             State::Authorized => Err(Refusal::Code(6230)),
@@ -347,12 +371,14 @@ impl Payment {
         }
     }
 
-    fn authorize(&mut self, moment: &mut Moment<'_>) {
+    /// The money is reserved, shipping included.
+    pub(crate) fn authorize(&mut self, moment: &mut Moment<'_>) {
         self.state = State::Authorized;
         self.processing_until = None;
-        self.aggregate.authorized = self.value;
+        self.authorizing = false;
+        self.aggregate.authorized = self.value + self.shipping_cost;
         self.authorized_at = Some(moment.at);
-        self.log_with_create_key(EventName::Authorized, self.value, true, moment);
+        self.log_with_create_key(EventName::Authorized, self.aggregate.authorized, true, moment);
     }
 
     /// Gives everything that is not captured back to the customer, for good.
@@ -429,7 +455,7 @@ mod tests {
             };
             last = done.err().map(|refusal| match refusal {
                 Refusal::Code(code) => code,
-                Refusal::Fields(_) => 0,
+                _ => 0,
             });
         }
         (payment, last)

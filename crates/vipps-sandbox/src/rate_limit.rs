@@ -1,8 +1,8 @@
-//! The published rate limits: how many requests of a kind about one payment in a minute.
+//! The published rate limits: how many requests of a kind about one thing in a minute.
 
 use std::collections::HashMap;
 
-use crate::payment::Millis;
+use crate::clock::Millis;
 
 const WINDOW: Millis = 60_000;
 
@@ -12,11 +12,18 @@ pub(crate) struct RateLimits {
     windows: HashMap<(String, String), (Millis, u32)>,
 }
 
-/// Requests a minute of an ePayment operation, by the published table.
+/// Requests a minute of an operation, by the published table.
 pub(crate) fn limit_of(operation: &str) -> Option<u32> {
     match operation {
         "createPayment" | "capturePayment" | "cancelPayment" | "refundPayment" => Some(5),
-        "getPayment" | "getPaymentEventLog" => Some(120),
+        "getPayment" | "getPaymentEventLog" | "FetchAgreementV3" | "FetchAgreement" => Some(120),
+        "CreateChargeV3" | "CreateCharge" => Some(2),
+        "CancelChargeV3" | "CancelCharge" | "CaptureChargeV3" | "CaptureCharge" => Some(5),
+        "RefundChargeV3" | "RefundCharge" | "ListAgreementsV3" | "ListAgreements" => Some(5),
+        "UpdateAgreementPatchV3" | "UpdateAgreementPatch" | "UpdateAgreementPut" => Some(5),
+        "FetchChargeV3" | "FetchCharge" | "ListChargesV3" | "ListCharges" => Some(10),
+        "FetchChargeByIdV3" => Some(100),
+        "DraftAgreementV3" | "DraftAgreement" => Some(300),
         _ => None,
     }
 }

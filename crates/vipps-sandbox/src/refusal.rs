@@ -1,12 +1,27 @@
-//! The answers "no" of the domain: status, code and title of each.
+//! The answers "no" of the domain: what is refused and why, before it becomes a body.
+
+use std::borrow::Cow;
 
 /// Why the domain refuses an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// A rule of state or configuration: an error code of the ePayment table.
+    /// ePayment: a rule of state or configuration, as a code of its table.
     Code(u16),
-    /// A malformed field: its name and the failed rule, and no code.
+    /// Any API: malformed fields, each with the failed rule.
     Fields(Vec<(String, String)>),
+    /// Recurring: a problem of its list, with the status it comes with here.
+    Problem { identifier: &'static str, status: u16, detail: Cow<'static, str> },
+    /// Checkout: a status, its error code and a title.
+    Session { status: u16, code: &'static str, title: &'static str },
+    /// PSP: an error of its table.
+    Psp { code: &'static str, message: Cow<'static, str> },
+    /// Webhooks and PSP: nothing has this id.
+    Unknown,
+    /// Any API: the first copy of this request, or another write to the same thing, is
+    /// still under way.
+    Busy,
+    /// Any API: the idempotency key belongs to another request.
+    KeyReused,
 }
 
 impl Refusal {
@@ -15,26 +30,34 @@ impl Refusal {
         Self::Fields(vec![(name.to_owned(), rule.into())])
     }
 
-    /// The HTTP status it is answered with.
-    pub(crate) fn status(&self) -> u16 {
-        match self {
-            Self::Code(code) => entry(*code).1,
-            Self::Fields(_) => 400,
-        }
+    /// A problem of Recurring, with the status of its identifier.
+    pub(crate) fn problem(identifier: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        let status = match identifier {
+            "not-authorized" => 401,
+            "invalid-sale-unit" => 403,
+            "resource-not-found" => 404,
+            "conflict" | "idempotency-conflict" => 409,
+            "unsupported-media-type" => 415,
+            _ => 400,
+        };
+        Self::Problem { identifier, status, detail: detail.into() }
     }
 
-    /// The title of the problem body.
-    pub(crate) fn title(&self) -> &'static str {
-        match self {
-            Self::Code(code) => entry(*code).2,
-            Self::Fields(_) => "Bad Request",
-        }
+    /// An error of the PSP table.
+    pub(crate) fn psp(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Psp { code, message: message.into() }
     }
 
-    /// True for the codes that say to come back: nothing is kept under their key.
+    /// True for the answers that say to come back: nothing is kept under their key.
     pub(crate) fn says_come_back(&self) -> bool {
-        matches!(self, Self::Code(6160 | 6250 | 6280))
+        matches!(self, Self::Code(6160 | 6250 | 6280) | Self::Busy)
     }
+}
+
+/// The status and the title of a code of ePayment.
+pub(crate) fn code(code: u16) -> (u16, &'static str) {
+    let (_, status, title) = entry(code);
+    (status, title)
 }
 
 fn entry(code: u16) -> (u16, u16, &'static str) {
@@ -119,7 +142,7 @@ mod tests {
         for (code, status) in
             [(6080, 400), (4010, 409), (4020, 409), (4150, 409), (5090, 404), (6160, 423), (6100, 400), (6030, 400)]
         {
-            assert_eq!(Refusal::Code(code).status(), status, "{code}");
+            assert_eq!(super::code(code).0, status, "{code}");
         }
     }
 }

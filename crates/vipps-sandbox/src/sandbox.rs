@@ -1,32 +1,94 @@
 //! A running sandbox, as a test holds it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use vipps_types::{Credentials, Environment};
 
+use crate::clock::Millis;
 use crate::customer::Customer;
 use crate::faults::{Fault, Script};
+use crate::ledger;
 use crate::options::Options;
-use crate::routes::control;
-use crate::server;
 use crate::state::World;
+use crate::{postman, server};
 
-/// The state, shared by all requests and the test.
+/// The state, shared by all requests, the clock and the test.
 #[derive(Clone, Debug)]
-pub(crate) struct Shared(Arc<Mutex<World>>);
+pub(crate) struct Shared(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    world: Mutex<World>,
+    /// Whoever holds it lets time pass and sends what is due.
+    turn: tokio::sync::Mutex<()>,
+    wake: Notify,
+    /// When the clock wakes by itself, so that only earlier events wake it.
+    sleeping_until: AtomicI64,
+    http: OnceLock<reqwest::Client>,
+}
 
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
-        Self(Arc::new(Mutex::new(world)))
+        let (turn, wake, http) = (tokio::sync::Mutex::new(()), Notify::new(), OnceLock::new());
+        Self(Arc::new(Parts { world: Mutex::new(world), turn, wake, sleeping_until: AtomicI64::new(0), http }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
+    }
+
+    /// Wakes the clock where something is due before it would wake by itself.
+    pub(crate) fn nudge(&self, world: &World) {
+        if world.next_due().is_some_and(|due| due < self.0.sleeping_until.load(Ordering::Relaxed)) {
+            self.0.wake.notify_one();
+        }
+    }
+
+    pub(crate) async fn woken(&self) {
+        self.0.wake.notified().await;
+    }
+
+    /// How long the clock may sleep; for ever where nothing is due by itself.
+    pub(crate) fn sleep_until_due(&self) -> Option<Duration> {
+        let world = self.lock();
+        let due = world.next_due();
+        self.0.sleeping_until.store(due.unwrap_or(Millis::MAX), Ordering::Relaxed);
+        world.clock.until(due?)
+    }
+
+    /// Returns when nothing is due and nothing under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            {
+                let _turn = self.turn().await;
+                let world = self.lock();
+                if world.next_due().is_none_or(|due| due > world.clock.now()) {
+                    return;
+                }
+                self.0.wake.notify_one();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The client that calls merchants, built when first needed.
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, String> {
+        if let Some(client) = self.0.http.get() {
+            return Ok(client);
+        }
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let client = builder.build().map_err(|_| "no HTTP client can be built".to_owned())?;
+        Ok(self.0.http.get_or_init(|| client))
     }
 }
 
@@ -70,6 +132,7 @@ impl Sandbox {
         let base_url = format!("http://{address}");
         let shared = Shared::new(World::new(options, base_url.clone()));
         let (stop, stopped) = watch::channel(false);
+        tokio::spawn(postman::follow_clock(shared.clone(), stopped.clone()));
         tokio::spawn(server::serve(listener, shared.clone(), stopped));
         Ok(Self { shared, address, base_url, stop })
     }
@@ -136,7 +199,7 @@ impl Sandbox {
     /// The money of every payment, as `GET /__sandbox/ledger` shows it.
     #[must_use]
     pub fn ledger(&self) -> Value {
-        control::ledger_json(&self.shared.lock())
+        ledger::to_json(&self.shared.lock())
     }
 
     /// What came in, without secrets and personal data, as `GET /__sandbox/requests`.
@@ -158,6 +221,12 @@ impl Sandbox {
         self.shared.lock().violations.clone()
     }
 
+    /// Every call to a merchant, as `GET /__sandbox/deliveries`.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Value> {
+        self.shared.lock().outbox.to_json()
+    }
+
     /// Changes settings, as `PATCH /__sandbox/settings`.
     ///
     /// # Errors
@@ -165,8 +234,7 @@ impl Sandbox {
     /// What is wrong with the change.
     pub fn change_settings(&self, change: &Value) -> Result<(), String> {
         let mut world = self.shared.lock();
-        world.settings = world.settings.patched(change)?;
-        Ok(())
+        world.change_settings(change)
     }
 
     /// Refuses every access token issued so far, as after a revocation.
@@ -193,11 +261,11 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// Lets time pass; what is due on the way happens, in order, before this returns.
-    #[expect(clippy::unused_async, reason = "deliveries to the merchant will be awaited here")]
+    /// Lets time pass; what is due on the way happens, in order, before this returns:
+    /// deliveries to merchants included.
     pub async fn advance(&self, duration: Duration) {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.shared.lock().advance(millis);
+        postman::advance(&self.shared, millis).await;
     }
 }
 

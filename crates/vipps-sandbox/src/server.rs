@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tower_service::Service;
 
 use crate::answer::Answer;
+use crate::clock;
 use crate::routes::api::{End, handle};
 use crate::routes::control;
 use crate::sandbox::Shared;
@@ -31,10 +32,14 @@ const MOST_BODY: usize = 1024 * 1024;
 const MOST_HEADERS: usize = 16 * 1024;
 /// How long a client may take to send its headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may take to send its body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Everything the sandbox serves.
 pub(crate) fn router(shared: Shared) -> Router {
-    Router::new().nest("/__sandbox", control::router()).merge(crate::pages::router()).fallback(api).with_state(shared)
+    // The control API and the pages refuse large bodies as the APIs do.
+    let people = Router::new().nest("/__sandbox", control::router()).merge(crate::pages::router());
+    people.layer(DefaultBodyLimit::max(MOST_BODY)).fallback(api).with_state(shared)
 }
 
 /// Marks an answer that is a TCP reset instead.
@@ -43,14 +48,12 @@ struct ResetInstead;
 
 async fn api(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, MOST_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => {
-            let answer = Answer::gateway(413, "The body is larger than 1 MiB or broke off");
-            return respond(answer);
-        }
+    let body = match clock::within(BODY_WITHIN, Limited::new(body, MOST_BODY).collect()).await {
+        Some(Ok(body)) => body.to_bytes(),
+        Some(Err(_)) => return respond(Answer::gateway(413, "The body is larger than 1 MiB or broke off")),
+        None => return respond(Answer::gateway(408, "The body did not come in time")),
     };
-    match handle(&shared, parts.method.as_str(), parts.uri.path(), &parts.headers, &body).await {
+    match handle(&shared, parts.method.as_str(), &parts.uri, &parts.headers, &body).await {
         End::Answer(answer) => respond(answer),
         End::Truncated(answer) => truncated(answer),
         End::Reset => {
@@ -67,8 +70,10 @@ fn respond(answer: Answer) -> Response {
     if !answer.body.is_empty() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.media));
     }
-    if let Some(value) = answer.retry_after.as_deref().and_then(|value| HeaderValue::from_str(value).ok()) {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
+    for (name, value) in &answer.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(*name, value);
+        }
     }
     response
 }

@@ -1,9 +1,24 @@
 //! Every decision that is ours and no fact of Vipps, as a named setting.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::deliver::Kind;
 use crate::options::{Options, Profile};
+
+/// When what a PSP reports takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum PspUpdates {
+    /// At once.
+    Immediate,
+    /// At the next midnight, UTC, as in production.
+    Nightly,
+    /// Never, as in the test environment of Vipps.
+    Never,
+}
 
 /// The settings, by the names they have in `GET /__sandbox/settings`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +62,49 @@ pub(crate) struct Settings {
     pub(crate) token_numbers: bool,
     /// Answers of cancel, capture and refund under `application/problem+json`.
     pub(crate) problem_media_type_on_success: bool,
+    /// Days ahead, at least, of a charge's due date: 1, or 2 as in production.
+    pub(crate) charge_due_min_days: i64,
+    /// Days before its due date that a charge becomes DUE.
+    pub(crate) charge_visible_days: i64,
+    /// Hours of the day, UTC, at which charges are processed, in order.
+    pub(crate) charge_run_hours: Vec<i64>,
+    /// The least amount of a charge, in minor units of any currency.
+    pub(crate) charge_minimum: i64,
+    /// Charges in one answer of a list.
+    pub(crate) charge_page_size: usize,
+    /// The ceiling of LEGACY pricing is for all charges of an interval, not for each.
+    pub(crate) legacy_ceiling_cumulative: bool,
+    /// The sales units may create UNSCHEDULED charges (else `unsupported-feature`).
+    pub(crate) unscheduled_allowed: bool,
+    /// The sales units may skip the landing page of agreements (else 403).
+    pub(crate) skip_landing_page_allowed: bool,
+    /// Seconds after which captures, cancellations and updates of Recurring take effect: 0
+    /// answers 204, more answers 202.
+    pub(crate) recurring_effect_seconds: i64,
+    /// Recurring problems have the type `about:blank`.
+    pub(crate) problem_type_about_blank: bool,
+    /// Recurring v2 is served (else 404).
+    pub(crate) recurring_v2_available: bool,
+    /// v2 stops an agreement together with other changes, as in the profile `seed`.
+    pub(crate) v2_stop_with_changes: bool,
+    /// Registrations of a sales unit for one event: 25, or 5 in the profile `seed`.
+    pub(crate) webhooks_per_event: usize,
+    /// Failed deliveries are tried again every 100 ms, 35 times.
+    pub(crate) fast_delivery_retries: bool,
+    /// When what a PSP reports takes effect: `immediate`, `nightly` or `never`.
+    pub(crate) psp_updates: PspUpdates,
+    /// A PSP payment is reserved when the customer approves, not by the PSP's answer.
+    pub(crate) psp_reserve_at_approval: bool,
+    /// Milliseconds of real time within which a webhook or a callback is answered.
+    pub(crate) delivery_timeout_millis: u64,
+    /// Milliseconds of real time within which dynamic logistics options are answered.
+    pub(crate) logistics_timeout_millis: u64,
+    /// Milliseconds of real time within which Express options are answered.
+    pub(crate) shipping_timeout_millis: u64,
+    /// Milliseconds of real time within which makePayment is answered.
+    pub(crate) make_payment_timeout_millis: u64,
+    /// Milliseconds of real time within which a card callback is answered.
+    pub(crate) card_callback_timeout_millis: u64,
 }
 
 impl Settings {
@@ -72,6 +130,27 @@ impl Settings {
             token_lifetime_seconds: 3600,
             token_numbers: false,
             problem_media_type_on_success: false,
+            charge_due_min_days: 1,
+            charge_visible_days: 30,
+            charge_run_hours: vec![0, 7, 15],
+            charge_minimum: 100,
+            charge_page_size: 100,
+            legacy_ceiling_cumulative: true,
+            unscheduled_allowed: true,
+            skip_landing_page_allowed: true,
+            recurring_effect_seconds: 0,
+            problem_type_about_blank: false,
+            recurring_v2_available: true,
+            v2_stop_with_changes: seed,
+            webhooks_per_event: if seed { 5 } else { 25 },
+            fast_delivery_retries: false,
+            psp_updates: PspUpdates::Immediate,
+            psp_reserve_at_approval: false,
+            delivery_timeout_millis: 10_000,
+            logistics_timeout_millis: 8_000,
+            shipping_timeout_millis: 8_000,
+            make_payment_timeout_millis: 15_000,
+            card_callback_timeout_millis: 20_000,
         }
     }
 
@@ -88,6 +167,48 @@ impl Settings {
                 }
             }
         }
-        serde_json::from_value(all).map_err(|error| format!("a setting has the wrong type: {error}"))
+        let patched: Self =
+            serde_json::from_value(all).map_err(|error| format!("a setting has the wrong type: {error}"))?;
+        patched.check()?;
+        Ok(patched)
+    }
+
+    /// Numbers that would make no sense.
+    fn check(&self) -> Result<(), String> {
+        const MOST_DAYS: i64 = 36_500;
+        let hours_rise = self.charge_run_hours.windows(2).all(|pair| pair[0] < pair[1]);
+        if self.charge_run_hours.is_empty()
+            || !hours_rise
+            || self.charge_run_hours.iter().any(|hour| !(0..24).contains(hour))
+        {
+            return Err("`chargeRunHours` must be hours from 0 to 23, in rising order".into());
+        }
+        let days = [
+            ("expiresAtMaxDays", self.expires_at_max_days),
+            ("captureDays", self.capture_days),
+            ("refundDays", self.refund_days),
+            ("captureGuaranteeDays", self.capture_guarantee_days),
+            ("chargeDueMinDays", self.charge_due_min_days),
+            ("chargeVisibleDays", self.charge_visible_days),
+        ];
+        match days.iter().find(|(_, days)| !(0..=MOST_DAYS).contains(days)) {
+            Some((name, _)) => Err(format!("`{name}` must be from 0 to {MOST_DAYS} days")),
+            None if self.charge_page_size == 0 => Err("`chargePageSize` must be above 0".into()),
+            None if !(0..=MOST_DAYS * 86_400).contains(&self.recurring_effect_seconds) => {
+                Err("`recurringEffectSeconds` must not be negative".into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How long a merchant may take to answer a call.
+    pub(crate) fn limit_of(&self, kind: Kind) -> Duration {
+        Duration::from_millis(match kind {
+            Kind::Webhook | Kind::CheckoutCallback => self.delivery_timeout_millis,
+            Kind::MakePayment => self.make_payment_timeout_millis,
+            Kind::CardCallback => self.card_callback_timeout_millis,
+            Kind::DynamicShipping => self.shipping_timeout_millis,
+            Kind::DynamicLogistics => self.logistics_timeout_millis,
+        })
     }
 }

@@ -1,11 +1,20 @@
 //! Pages for people.
 
+mod agreement;
+mod checkout;
+mod customer_routes;
+mod home;
+mod home_routes;
 mod landing;
+mod layout;
+mod parts;
+mod psp;
 mod qr;
+mod rows;
 
 /// Every page and picture.
 pub(crate) fn router() -> axum::Router<crate::sandbox::Shared> {
-    landing::router().merge(qr::router())
+    landing::router().merge(customer_routes::router()).merge(home_routes::router()).merge(qr::router())
 }
 
 /// A text as HTML text or as an attribute in double quotes.

@@ -10,6 +10,7 @@ use qrcode::{Color, QrCode};
 use serde::Deserialize;
 
 use crate::sandbox::Shared;
+use crate::state::Landing;
 
 pub(crate) fn router() -> Router<Shared> {
     Router::new().route("/qr/{file}", get(image))
@@ -30,7 +31,8 @@ async fn image(State(shared): State<Shared>, Path(file): Path<String>, Query(Siz
     let (token, kind) = file.rsplit_once('.').unwrap_or((&file, ""));
     let target = {
         let world = shared.lock();
-        world.landing(token).map(|_| format!("{}/landing?token={token}", world.base_url))
+        matches!(world.landing(token), Some(Landing::Payment(_)))
+            .then(|| format!("{}/landing?token={token}", world.base_url))
     };
     let Some(Ok(code)) = target.map(QrCode::new) else { return StatusCode::NOT_FOUND.into_response() };
     match kind {

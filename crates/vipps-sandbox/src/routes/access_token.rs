@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::api::Request;
 use crate::answer::Answer;
-use crate::payment::Millis;
+use crate::clock::Millis;
 use crate::state::World;
 
 /// Issues a token for the configured keys; any other key is refused.
@@ -31,14 +31,14 @@ pub(crate) fn fetch(world: &mut World, request: &Request<'_>, now: Millis) -> An
         || !known("client_id", &world.options.client_ids)
         || !known("client_secret", &world.options.client_secrets)
     {
-        let (trace, correlation) = (world.next_secret("trace"), world.next_secret("correlation"));
+        let (trace, correlation) = (world.ids.uuid("trace"), world.ids.uuid("correlation"));
         let body = json!({
             "error": "unauthorized_client",
             "error_description": "AADSTS70001: the client is not known here",
             "error_codes": [70001],
             "timestamp": crate::clock::rfc3339(now),
-            "trace_id": uuid_like(&trace),
-            "correlation_id": uuid_like(&correlation),
+            "trace_id": trace,
+            "correlation_id": correlation,
         });
         return Answer::json(401, &body);
     }
@@ -58,8 +58,4 @@ pub(crate) fn fetch(world: &mut World, request: &Request<'_>, now: Millis) -> An
         "access_token": token,
     });
     Answer::json(200, &body)
-}
-
-fn uuid_like(hex: &str) -> String {
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
 }

@@ -11,28 +11,34 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::epayment::payment_json;
-use crate::clock::rfc3339;
-use crate::customer::{self, CustomerError};
-use crate::faults::{Fault, Script};
-use crate::options::ClockMode;
-use crate::payment::{Aggregate, EventName};
+use super::recurring_json::{agreement_json, charge_json};
+use crate::acts::{self, act, clock_json, psp_json};
+use crate::faults::Script;
+use crate::ledger;
 use crate::sandbox::Shared;
-use crate::schema::operations;
 use crate::state::World;
 
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/clock", get(clock))
         .route("/clock/advance", post(advance))
-        .route("/payments", get(payments))
-        .route("/payments/{reference}/{act}", post(act_on_payment))
+        .route("/charges", get(charges))
+        .route("/charges/run", post(run_charges))
+        .route("/deliveries", get(deliveries))
+        .route("/deliveries/mode", get(mode).post(change_mode))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/ledger", get(ledger))
         .route("/requests", get(requests))
         .route("/warnings", get(warnings))
+        .route("/webhooks", get(webhooks))
         .route("/settings", get(settings).patch(change_settings))
         .route("/tokens", axum::routing::delete(revoke_tokens))
         .route("/reset", post(reset))
+        .route("/payments", get(payments))
+        .route("/agreements", get(agreements))
+        .route("/sessions", get(sessions))
+        .route("/psp", get(psp))
+        .route("/{kind}/{id}/{act}", post(act_on))
         .fallback(unknown)
 }
 
@@ -45,72 +51,111 @@ impl IntoResponse for Refused {
     }
 }
 
-impl From<CustomerError> for Refused {
-    fn from(error: CustomerError) -> Self {
-        let status = match error {
-            CustomerError::Unknown(_) => StatusCode::NOT_FOUND,
-            _ => StatusCode::CONFLICT,
-        };
-        Self(status, error.to_string())
+impl From<acts::Refused> for Refused {
+    fn from((status, sentence): acts::Refused) -> Self {
+        Self(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), sentence)
     }
 }
 
-fn bad(what: impl Into<String>) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, what.into())
-}
+type Answered = Result<Json<Value>, Refused>;
 
 /// A JSON body, or an empty object where there is none.
 fn json_body(body: &Bytes) -> Result<Value, Refused> {
     if body.is_empty() {
         return Ok(json!({}));
     }
-    serde_json::from_slice(body).map_err(|error| bad(format!("the body is no JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
 }
 
-fn clock_json(world: &World) -> Value {
-    let mode = if world.clock.mode() == ClockMode::Manual { "manual" } else { "real" };
-    json!({ "now": rfc3339(world.clock.now()), "mode": mode, "offsetSeconds": world.clock.offset() / 1000 })
+/// What the world shows, once everything due has happened.
+fn shown(shared: &Shared, show: impl FnOnce(&World) -> Value) -> Json<Value> {
+    let mut world = shared.lock();
+    world.settle();
+    Json(show(&world))
+}
+
+async fn act_on(
+    State(shared): State<Shared>,
+    Path((kind, id, name)): Path<(String, String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    body: Bytes,
+) -> Answered {
+    if !matches!(
+        (kind.as_str(), name.as_str()),
+        ("payments" | "agreements" | "sessions" | "psp", _) | ("deliveries", "replay")
+    ) {
+        return Err(unknown().await);
+    }
+    let body = json_body(&body)?;
+    Ok(Json(act(&shared, &kind, &id, &name, query.get("msn").map(String::as_str), &body).await?))
 }
 
 async fn clock(State(shared): State<Shared>) -> Json<Value> {
-    let mut world = shared.lock();
-    world.settle();
-    Json(clock_json(&world))
+    shown(&shared, clock_json)
 }
 
-async fn advance(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, Refused> {
-    // A hundred years at once are more than any timer needs.
-    const MOST: f64 = 3_155_760_000.0;
-    let body = json_body(&body)?;
-    let seconds = body["seconds"].as_f64().filter(|seconds| (0.0..=MOST).contains(seconds));
-    let seconds = seconds.ok_or_else(|| bad("`seconds` must be a number from 0 to 3155760000"))?;
-    #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
-    let millis = (seconds * 1000.0) as i64;
-    let mut world = shared.lock();
-    world.advance(millis);
-    Ok(Json(clock_json(&world)))
+async fn advance(State(shared): State<Shared>, body: Bytes) -> Answered {
+    Ok(Json(act(&shared, "clock", "", "advance", None, &json_body(&body)?).await?))
+}
+
+async fn run_charges(State(shared): State<Shared>) -> Answered {
+    Ok(Json(act(&shared, "charges", "", "run", None, &Value::Null).await?))
 }
 
 async fn payments(State(shared): State<Shared>) -> Json<Value> {
-    let mut world = shared.lock();
-    world.settle();
-    let all = world.payments().map(|(id, _)| json!({ "msn": id.sales_unit, "payment": payment_json(&world, id) }));
-    Json(json!({ "payments": all.collect::<Vec<_>>() }))
+    shown(&shared, |world| {
+        let one = |id: &crate::state::PaymentId| json!({ "msn": id.sales_unit, "payment": payment_json(world, id) });
+        json!({ "payments": world.payments().map(|(id, _)| one(id)).collect::<Vec<_>>() })
+    })
 }
 
-async fn act_on_payment(
-    State(shared): State<Shared>,
-    Path((reference, act)): Path<(String, String)>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<Value>, Refused> {
-    let mut world = shared.lock();
-    let id = customer::find(&mut world, &reference, query.get("msn").map(String::as_str))?;
-    match act.as_str() {
-        "approve" => customer::approve(&mut world, &id).map(|_| ())?,
-        "abort" => customer::abort(&mut world, &id)?,
-        other => return Err(Refused(StatusCode::NOT_FOUND, format!("unknown act `{other}` (known: approve, abort)"))),
-    }
-    Ok(Json(payment_json(&world, &id)))
+async fn agreements(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| {
+        let one = |agreement: &crate::agreement::Agreement| json!({ "msn": agreement.terms.sales_unit, "agreement": agreement_json(world, agreement) });
+        json!({ "agreements": world.agreements().map(one).collect::<Vec<_>>() })
+    })
+}
+
+async fn charges(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| {
+        let all =
+            world.charges().map(|(id, charge)| json!({ "msn": id.sales_unit, "charge": charge_json(world, charge) }));
+        json!({ "charges": all.collect::<Vec<_>>() })
+    })
+}
+
+async fn sessions(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| {
+        let all = world.sessions().map(|(id, _)| json!({ "msn": id.sales_unit, "session": world.session_json(id) }));
+        json!({ "sessions": all.collect::<Vec<_>>() })
+    })
+}
+
+async fn psp(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| json!({ "psp": world.psp_payments().map(psp_json).collect::<Vec<_>>() }))
+}
+
+async fn webhooks(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| {
+        let all = world
+            .registrations
+            .iter()
+            .map(|one| json!({ "id": one.id, "msn": one.sales_unit, "url": one.url, "events": one.events }));
+        json!({ "webhooks": all.collect::<Vec<_>>() })
+    })
+}
+
+async fn deliveries(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| world.outbox.to_json().into())
+}
+
+async fn mode(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!({ "mode": shared.lock().outbox.mode.wire() }))
+}
+
+async fn change_mode(State(shared): State<Shared>, body: Bytes) -> Answered {
+    Ok(Json(act(&shared, "deliveries", "", "mode", None, &json_body(&body)?).await?))
 }
 
 async fn faults(State(shared): State<Shared>) -> Json<Value> {
@@ -118,63 +163,15 @@ async fn faults(State(shared): State<Shared>) -> Json<Value> {
 }
 
 async fn add_fault(State(shared): State<Shared>, body: Bytes) -> Result<(StatusCode, Json<Value>), Refused> {
-    let body = json_body(&body)?;
-    let operation = body["operation"].as_str().map(str::to_owned);
-    if let Some(wanted) = operation.as_ref().filter(|wanted| !operations().iter().any(|op| op.id == **wanted)) {
-        let known: Vec<&str> = operations().iter().map(|op| op.id.as_str()).collect();
-        return Err(bad(format!("unknown operation `{wanted}` (known operations: {})", known.join(", "))));
-    }
-    let count = match &body["count"] {
-        Value::Null => 1,
-        count => count
-            .as_u64()
-            .and_then(|count| u32::try_from(count).ok())
-            .filter(|count| *count > 0)
-            .ok_or_else(|| bad("`count` must be a whole number above 0"))?,
-    };
-    let fault = Fault::from_json(&body["fault"]).map_err(bad)?;
-    let script = Script { operation, left: count, fault };
-    let shown = script.to_json();
-    shared.lock().faults.add(script);
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok((StatusCode::CREATED, Json(act(&shared, "faults", "", "add", None, &json_body(&body)?).await?)))
 }
 
-async fn clear_faults(State(shared): State<Shared>) -> Json<Value> {
-    shared.lock().faults.clear();
-    Json(json!([]))
+async fn clear_faults(State(shared): State<Shared>) -> Answered {
+    Ok(Json(act(&shared, "faults", "", "clear", None, &Value::Null).await?))
 }
 
 async fn ledger(State(shared): State<Shared>) -> Json<Value> {
-    let mut world = shared.lock();
-    world.settle();
-    Json(ledger_json(&world))
-}
-
-/// The money of every payment and the effects that moved it.
-pub(crate) fn ledger_json(world: &World) -> Value {
-    let entry = |(id, record): (&crate::state::PaymentId, &crate::state::Record)| {
-        let Aggregate { authorized, captured, cancelled, refunded } = record.payment.aggregate;
-        let effect = |event: &crate::payment::Event| {
-            let kind = match event.name {
-                EventName::Authorized if event.success => "authorize",
-                EventName::Captured => "capture",
-                EventName::Refunded => "refund",
-                EventName::Cancelled | EventName::Terminated => "cancel",
-                _ => return None,
-            };
-            Some(
-                json!({ "kind": kind, "value": event.value, "idempotencyKey": event.idempotency_key, "at": rfc3339(event.at) }),
-            )
-        };
-        let effects: Vec<Value> = record.payment.events.iter().filter_map(effect).collect();
-        json!({
-            "msn": id.sales_unit, "reference": id.reference, "state": record.payment.state.wire(),
-            "currency": record.payment.currency.as_str(), "amount": record.payment.value,
-            "authorized": authorized, "captured": captured, "refunded": refunded, "cancelled": cancelled,
-            "effectCount": effects.len(), "effects": effects,
-        })
-    };
-    json!({ "payments": world.payments().map(entry).collect::<Vec<_>>() })
+    shown(&shared, ledger::to_json)
 }
 
 async fn requests(State(shared): State<Shared>) -> Json<Value> {
@@ -185,15 +182,19 @@ async fn warnings(State(shared): State<Shared>) -> Json<Value> {
     Json(shared.lock().warnings().into())
 }
 
-async fn settings(State(shared): State<Shared>) -> Result<Json<Value>, Refused> {
-    serde_json::to_value(&shared.lock().settings).map(Json).map_err(|error| bad(error.to_string()))
+fn settings_json(world: &World) -> Value {
+    serde_json::to_value(&world.settings).unwrap_or_default()
 }
 
-async fn change_settings(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, Refused> {
+async fn settings(State(shared): State<Shared>) -> Json<Value> {
+    Json(settings_json(&shared.lock()))
+}
+
+async fn change_settings(State(shared): State<Shared>, body: Bytes) -> Answered {
     let change = json_body(&body)?;
     let mut world = shared.lock();
-    world.settings = world.settings.patched(&change).map_err(bad)?;
-    serde_json::to_value(&world.settings).map(Json).map_err(|error| bad(error.to_string()))
+    world.change_settings(&change).map_err(|what| Refused(StatusCode::BAD_REQUEST, what))?;
+    Ok(Json(settings_json(&world)))
 }
 
 async fn revoke_tokens(State(shared): State<Shared>) -> Json<Value> {
@@ -201,12 +202,11 @@ async fn revoke_tokens(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({}))
 }
 
-async fn reset(State(shared): State<Shared>) -> Json<Value> {
-    let mut world = shared.lock();
-    world.reset();
-    Json(json!({}))
+async fn reset(State(shared): State<Shared>) -> Answered {
+    Ok(Json(act(&shared, "reset", "", "reset", None, &Value::Null).await?))
 }
 
 async fn unknown() -> Refused {
-    Refused(StatusCode::NOT_FOUND, "unknown call (see the control API in the documentation of vipps-sandbox)".into())
+    let sentence = "unknown call (see the control API in the documentation of vipps-sandbox)";
+    Refused(StatusCode::NOT_FOUND, sentence.into())
 }

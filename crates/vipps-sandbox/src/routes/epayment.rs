@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 use vipps_types::Currency;
 
 use super::api::Request;
+use super::body::{self, Address, address, text};
 use crate::answer::{Answer, PROBLEM};
-use crate::clock::{parse_rfc3339, rfc3339};
+use crate::clock::{DAY, Millis, parse_rfc3339, rfc3339};
 use crate::options::least_value;
-use crate::payment::{Aggregate, Method, Millis, Moment, Payment, State};
+use crate::payment::{Aggregate, Method, Moment, Payment, State};
 use crate::refusal::Refusal;
 use crate::state::{PaymentId, Record, World};
 
@@ -20,9 +21,9 @@ pub(crate) fn answer(
     key: Option<&str>,
     now: Millis,
 ) -> Result<Answer, Refusal> {
-    let body = json_body(world, request)?;
+    let body = body::read(world, request)?;
     let reference = request.parameters.first().cloned().unwrap_or_default();
-    let id = PaymentId { sales_unit: request.sales_unit().to_owned(), reference };
+    let id = PaymentId { sales_unit: request.sales_unit(world).to_owned(), reference };
     if request.operation.id == "createPayment" {
         return create(world, request, body, key, now);
     }
@@ -53,30 +54,6 @@ pub(crate) fn answer(
     }
 }
 
-/// The body, `null` when there is none.
-fn json_body(world: &mut World, request: &Request<'_>) -> Result<Value, Refusal> {
-    if request.body.is_empty() {
-        return match request.operation.body_required() {
-            true => Err(Refusal::field("body", "is required")),
-            false => Ok(Value::Null),
-        };
-    }
-    let body: Value = serde_json::from_slice(request.body).map_err(|error| {
-        let what = if std::str::from_utf8(request.body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
-        Refusal::field("body", format!("{what} (line {}, column {})", error.line(), error.column()))
-    })?;
-    if !body.is_object() && request.method != "GET" {
-        return Err(Refusal::field("body", "must be a JSON object"));
-    }
-    for name in request.operation.unknown_members(&body) {
-        if world.settings.strict {
-            return Err(Refusal::field(&name, "is unknown"));
-        }
-        world.warn(&request.operation.id, format!("unknown field `{name}` is ignored; the document does not name it"));
-    }
-    Ok(body)
-}
-
 fn check_shape(world: &mut World, request: &Request<'_>, body: &Value) -> Result<(), Refusal> {
     let mut violations = request.operation.body_violations(body);
     // The limit of the profile, which the newest document does not have.
@@ -95,13 +72,8 @@ fn tolerate(world: &mut World, request: &Request<'_>, body: &mut Value) {
     if world.settings.strict {
         return;
     }
+    body::numbers_as_texts(world, request, body, &["/reference", "/customer/phoneNumber"]);
     let mut told = Vec::new();
-    for place in ["/reference", "/customer/phoneNumber"] {
-        if let Some(number) = body.pointer_mut(place).filter(|value| value.is_number()) {
-            *number = number.to_string().into();
-            told.push(format!("`{}` is a number; send a string", place.trim_start_matches('/').replace('/', ".")));
-        }
-    }
     for (name, value) in body["metadata"].as_object_mut().into_iter().flatten() {
         if value.is_number() || value.is_boolean() {
             *value = value.to_string().into();
@@ -109,7 +81,7 @@ fn tolerate(world: &mut World, request: &Request<'_>, body: &mut Value) {
         }
     }
     for warning in told {
-        world.warn(&request.operation.id, warning);
+        world.warn(request.id(), warning);
     }
 }
 
@@ -160,7 +132,7 @@ fn create(
     check_shape(world, request, &body)?;
     let (value, currency) = given.ok_or(Refusal::Code(4040))?;
     let id = PaymentId {
-        sales_unit: request.sales_unit().to_owned(),
+        sales_unit: request.sales_unit(world).to_owned(),
         reference: text(&body, "reference").unwrap_or_default(),
     };
     let method = match body["paymentMethod"]["type"].as_str() {
@@ -169,17 +141,19 @@ fn create(
         _ => Method::Wallet,
     };
     rules(world, request, &body, method, value, &currency, now)?;
-    if world.payment(&id).is_some() {
+    if world.payment(&id).is_some() || world.session(&id).is_some() {
         return Err(Refusal::Code(4150));
     }
 
     let expires_at = text(&body, "expiresAt").and_then(|text| parse_rfc3339(&text));
-    let mut psp_reference = || world.next_psp_reference();
+    let mut psp_reference = || world.ids.psp_reference();
     let mut moment = Moment { at: now, psp_reference: &mut psp_reference };
     let express = !body["shipping"].is_null();
     let payment = Payment::create(value, Currency::from(currency), method, express, expires_at, key, &mut moment);
-    let landing_token = world.next_secret("landing");
+    let landing_token = world.ids.secret("landing");
     let redirect_url = redirect_url(world, &body, &landing_token);
+    let mut given = |name: &str| Some(body[name].take()).filter(|value| !value.is_null());
+    let (metadata, shipping, card_passthrough) = (given("metadata"), given("shipping"), given("cardPassthrough"));
     let record = Record {
         payment,
         return_url: text(&body, "returnUrl"),
@@ -187,14 +161,17 @@ fn create(
         landing_token,
         description: text(&body, "paymentDescription"),
         phone_number: body["customer"]["phoneNumber"].as_str().map(str::to_owned),
-        wants_profile: text(&body["profile"], "scope").is_some_and(|scope| !scope.trim().is_empty()),
-        metadata: Some(body["metadata"].take()).filter(|metadata| !metadata.is_null()),
+        scope: text(&body["profile"], "scope").filter(|scope| !scope.trim().is_empty()),
+        metadata,
+        shipping: shipping.map(Box::new),
+        shipping_details: None,
+        card_passthrough: card_passthrough.map(Box::new),
     };
     let mut answer = json!({ "reference": id.reference });
     if let Some(url) = redirect_url {
         answer["redirectUrl"] = url.into();
     }
-    world.insert(id, record);
+    world.insert_payment(id, record);
     Ok(Answer::json(201, &answer))
 }
 
@@ -237,13 +214,13 @@ fn rules(
         return refuse(5080);
     }
     if flow == "QR" && body["customerInteraction"] != "CUSTOMER_PRESENT" {
-        world.warn(&request.operation.id, "a QR payment should send customerInteraction CUSTOMER_PRESENT".into());
+        world.warn(request.id(), "a QR payment should send customerInteraction CUSTOMER_PRESENT");
     }
     if method == Method::Card {
         if flow != "WEB_REDIRECT" {
             return refuse(4160);
         }
-        world.warn(&request.operation.id, "CARD is not available in the test environment of Vipps".into());
+        world.warn(request.id(), "CARD is not available in the test environment of Vipps");
     }
     if method == Method::CardPassthrough && (body["cardPassthrough"].is_null() || request.header("psp-id").is_none()) {
         return refuse(4140);
@@ -265,26 +242,16 @@ fn rules(
 
 /// https, or the scheme of an app; http only warns, loopback included.
 fn return_url(world: &mut World, request: &Request<'_>, url: &str) -> Result<(), Refusal> {
-    let Ok(parsed) = url::Url::parse(url) else { return Err(Refusal::Code(4090)) };
-    if matches!(parsed.scheme(), "javascript" | "data" | "vbscript" | "file") {
-        return Err(Refusal::Code(4090));
+    match address(url) {
+        Address::Unusable => Err(Refusal::Code(4090)),
+        Address::Http if world.settings.strict => Err(Refusal::Code(4090)),
+        Address::Http | Address::Local => {
+            let warning = "`returnUrl` would be rejected in production: it must be public https or an app scheme";
+            world.warn(request.id(), warning);
+            Ok(())
+        }
+        Address::Https | Address::App => Ok(()),
     }
-    let loopback = match parsed.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    if parsed.scheme() == "http" && world.settings.strict && !loopback {
-        return Err(Refusal::Code(4090));
-    }
-    if parsed.scheme() == "http" || loopback {
-        world.warn(
-            &request.operation.id,
-            "`returnUrl` would be rejected in production: it must be public https or an app scheme".into(),
-        );
-    }
-    Ok(())
 }
 
 /// Exactly one way of naming the customer, and one at all where the flow needs it.
@@ -338,7 +305,7 @@ fn expiry(settings: &crate::settings::Settings, body: &Value, flow: &str, now: M
     if at <= now + 10 * 60_000 {
         return Err(Refusal::Code(6120));
     }
-    if at > now + settings.expires_at_max_days * 86_400_000 {
+    if at > now + settings.expires_at_max_days * DAY {
         return Err(Refusal::Code(6110));
     }
     if settings.expires_at_restricted_flows && !matches!(flow, "PUSH_MESSAGE" | "QR") {
@@ -360,7 +327,7 @@ fn receipt(world: &mut World, request: &Request<'_>, receipt: &Value) -> Result<
         let number = |name: &str| line[name].as_i64().unwrap_or_default();
         if number("totalAmountExcludingTax").checked_add(number("totalTaxAmount")) != Some(number("totalAmount")) {
             world.warn(
-                &request.operation.id,
+                request.id(),
                 format!("`{place}`: totalAmountExcludingTax and totalTaxAmount do not add up to totalAmount"),
             );
         }
@@ -415,10 +382,6 @@ fn force_approve(
     Ok(Answer::empty(200))
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
-    value[name].as_str().map(str::to_owned)
-}
-
 fn money(currency: &Currency, value: i64) -> Value {
     json!({ "currency": currency.as_str(), "value": value })
 }
@@ -459,10 +422,10 @@ pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
         method.insert("cardBin".into(), "540185".into());
     }
     answer["paymentMethod"] = method.into();
-    answer["profile"] = match authorized && record.wants_profile {
-        true => json!({ "sub": format!("c06c4afe-d9e1-4c5d-939a-{:0>12}", payment.psp_reference()) }),
-        false => json!({}),
-    };
+    answer["profile"] = record.sub().map_or(json!({}), |sub| json!({ "sub": sub }));
+    for (name, member) in record.consented() {
+        answer[name] = member;
+    }
     if let (State::Created, Some(url)) = (payment.state, &record.redirect_url) {
         answer["redirectUrl"] = url.as_str().into();
     }
@@ -470,7 +433,7 @@ pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
         answer["metadata"] = metadata.clone();
     }
     if let Some(at) = payment.authorized_at {
-        answer["captureGuaranteedUntil"] = rfc3339(at + world.settings.capture_guarantee_days * 86_400_000).into();
+        answer["captureGuaranteedUntil"] = rfc3339(at + world.settings.capture_guarantee_days * DAY).into();
     }
     answer
 }

@@ -1,0 +1,248 @@
+//! What people and tests do to the sandbox: the same acts behind the control API and the
+//! buttons of the page at `/`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::agreement::Actor;
+use crate::clock::{Millis, rfc3339};
+use crate::customer::{self, Approve, CustomerError};
+use crate::deliver::Mode;
+use crate::faults::{Fault, Script};
+use crate::options::ClockMode;
+use crate::postman;
+use crate::psp::PspPayment;
+use crate::routes::epayment::payment_json;
+use crate::routes::recurring_json::agreement_json;
+use crate::sandbox::Shared;
+use crate::schema::operations;
+use crate::session::Choice;
+use crate::state::World;
+
+/// How long an act waits for the webhooks it causes.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A status and a sentence.
+pub(crate) type Refused = (u16, String);
+
+fn bad(what: impl Into<String>) -> Refused {
+    (400, what.into())
+}
+
+fn unknown(act: &str, known: &str) -> Refused {
+    (404, format!("unknown act `{act}` (known: {known})"))
+}
+
+impl From<CustomerError> for Refused {
+    fn from(error: CustomerError) -> Self {
+        let status = if matches!(error, CustomerError::Unknown(_)) { 404 } else { 409 };
+        (status, error.to_string())
+    }
+}
+
+/// Does something to one thing; gives what the control API answers.
+pub(crate) async fn act(
+    shared: &Shared,
+    kind: &str,
+    id: &str,
+    act: &str,
+    msn: Option<&str>,
+    body: &Value,
+) -> Result<Value, Refused> {
+    let done = match kind {
+        "payments" => act_on_payment(shared, id, act, msn, body).await?,
+        "agreements" => act_on_agreement(shared, id, act, body)?,
+        "sessions" => act_on_session(shared, id, act, msn, body).await?,
+        "psp" => act_on_psp(shared, id, act, body).await?,
+        "charges" => {
+            let mut world = shared.lock();
+            let now = world.settle();
+            let processed = world.run_charges(now);
+            shared.nudge(&world);
+            json!({ "processed": processed })
+        }
+        "deliveries" if act == "mode" => {
+            let mode = Mode::from_wire(body["mode"].as_str().unwrap_or_default()).map_err(bad)?;
+            shared.lock().outbox.mode = mode;
+            return Ok(json!({ "mode": mode.wire() }));
+        }
+        "deliveries" => return replay(shared, id).await,
+        "clock" => return advance(shared, body).await,
+        "faults" if act == "clear" => {
+            shared.lock().faults.clear();
+            return Ok(json!([]));
+        }
+        "faults" => return add_fault(shared, body),
+        "reset" => {
+            shared.lock().reset();
+            return Ok(json!({}));
+        }
+        other => return Err((404, format!("unknown kind `{other}`"))),
+    };
+    postman::flush(shared, PATIENCE).await;
+    Ok(done)
+}
+
+async fn act_on_payment(
+    shared: &Shared,
+    reference: &str,
+    act: &str,
+    msn: Option<&str>,
+    body: &Value,
+) -> Result<Value, Refused> {
+    let id = {
+        let mut world = shared.lock();
+        world.settle();
+        customer::find_payment(&world, reference, msn)?
+    };
+    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    match act {
+        "approve" => {
+            let approve = Approve { shipping_option: text("shippingOptionId"), phone_number: text("phoneNumber") };
+            customer::approve_payment(shared, &id, &approve).await?;
+        }
+        "abort" => customer::abort_payment(shared, &id)?,
+        other => return Err(unknown(other, "approve, abort")),
+    }
+    Ok(payment_json(&shared.lock(), &id))
+}
+
+fn act_on_agreement(shared: &Shared, id: &str, act: &str, body: &Value) -> Result<Value, Refused> {
+    match act {
+        "approve" => {
+            let chosen = match &body["maxAmount"] {
+                Value::Null => None,
+                amount => Some(
+                    amount
+                        .as_i64()
+                        .filter(|amount| (1..=i64::from(i32::MAX)).contains(amount))
+                        .ok_or_else(|| bad("`maxAmount` must be a whole number of minor units above 0"))?,
+                ),
+            };
+            customer::accept_agreement(shared, id, chosen)?;
+        }
+        "reject" => customer::reject_agreement(shared, id)?,
+        "stop" => {
+            let actor = match body["actor"].as_str() {
+                None | Some("USER") => Actor::User,
+                Some("ADMIN") => Actor::Admin,
+                Some(other) => return Err(bad(format!("unknown actor `{other}` (known: USER, ADMIN)"))),
+            };
+            customer::stop_agreement(shared, id, actor)?;
+        }
+        other => return Err(unknown(other, "approve, reject, stop")),
+    }
+    let world = shared.lock();
+    Ok(world.agreement(id).map_or(Value::Null, |agreement| agreement_json(&world, agreement)))
+}
+
+async fn act_on_session(
+    shared: &Shared,
+    reference: &str,
+    act: &str,
+    msn: Option<&str>,
+    body: &Value,
+) -> Result<Value, Refused> {
+    let id = {
+        let mut world = shared.lock();
+        world.settle();
+        customer::find_session(&world, reference, msn)?
+    };
+    let choice = || -> Result<Choice, Refused> {
+        let card = match body["paymentMethod"].as_str() {
+            None | Some("Wallet") => false,
+            Some("Card") => true,
+            Some(other) => return Err(bad(format!("unknown paymentMethod `{other}` (known: Wallet, Card)"))),
+        };
+        let option = body["shippingOptionId"].as_str().or(body["shippingMethodId"].as_str());
+        Ok(Choice {
+            card,
+            shipping_option: option.map(str::to_owned),
+            consent: body["customConsent"].as_bool(),
+            customer: Some(body["customer"].clone()).filter(Value::is_object),
+        })
+    };
+    match act {
+        "initiate" => customer::initiate_session(shared, &id, choice()?).await?,
+        "complete" => customer::complete_session(shared, &id, choice()?).await.map(|_| ())?,
+        "abandon" => customer::abandon_session(shared, &id)?,
+        other => return Err(unknown(other, "initiate, complete, abandon")),
+    }
+    Ok(shared.lock().session_json(&id))
+}
+
+async fn act_on_psp(shared: &Shared, id: &str, act: &str, body: &Value) -> Result<Value, Refused> {
+    match act {
+        "approve" => customer::approve_psp(shared, id).await?,
+        "cancel" => customer::cancel_psp(shared, id)?,
+        "complete-3ds" => {
+            customer::complete_3ds(shared, id, body["outcome"].as_str().unwrap_or("success")).await?;
+        }
+        other => return Err(unknown(other, "approve, cancel, complete-3ds")),
+    }
+    let world = shared.lock();
+    Ok(world.psp_payment(id).map_or(Value::Null, psp_json))
+}
+
+/// A PSP payment with the state that no operation of Vipps shows.
+pub(crate) fn psp_json(payment: &PspPayment) -> Value {
+    let mut shown = crate::routes::psp::details_json(payment);
+    shown["msn"] = payment.terms.sales_unit.as_str().into();
+    shown["state"] = payment.state.wire().into();
+    shown["amount"] = payment.terms.amount.into();
+    shown["reserved"] = payment.reserved.into();
+    shown["cancelled"] = payment.cancelled.into();
+    shown["url3dSecure"] = payment.url_3d_secure.clone().into();
+    shown
+}
+
+async fn replay(shared: &Shared, id: &str) -> Result<Value, Refused> {
+    let number: u64 = id.parse().map_err(|_| (404, format!("no delivery has the id `{id}`")))?;
+    let parcel = {
+        let mut world = shared.lock();
+        let now = world.settle();
+        world.outbox.unschedule(number);
+        world.outbox.parcel(number, now)
+    };
+    let parcel = parcel.ok_or_else(|| (404, format!("no delivery has the id `{id}`")))?;
+    postman::attempt(shared, parcel).await;
+    shared.lock().outbox.delivery_json(number).ok_or_else(|| (404, format!("no delivery has the id `{id}`")))
+}
+
+pub(crate) fn clock_json(world: &World) -> Value {
+    let mode = if world.clock.mode() == ClockMode::Manual { "manual" } else { "real" };
+    json!({ "now": rfc3339(world.clock.now()), "mode": mode, "offsetSeconds": world.clock.offset() / 1000 })
+}
+
+async fn advance(shared: &Shared, body: &Value) -> Result<Value, Refused> {
+    // A hundred years at once are more than any timer needs.
+    const MOST: f64 = 3_155_760_000.0;
+    let seconds = body["seconds"].as_f64().filter(|seconds| (0.0..=MOST).contains(seconds));
+    let seconds = seconds.ok_or_else(|| bad("`seconds` must be a number from 0 to 3155760000"))?;
+    #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
+    let millis = (seconds * 1000.0) as Millis;
+    postman::advance(shared, millis).await;
+    Ok(clock_json(&shared.lock()))
+}
+
+fn add_fault(shared: &Shared, body: &Value) -> Result<Value, Refused> {
+    let operation = body["operation"].as_str().map(str::to_owned);
+    if let Some(wanted) = operation.as_ref().filter(|wanted| !operations().iter().any(|op| op.id == **wanted)) {
+        let known: Vec<&str> = operations().iter().map(|op| op.id.as_str()).collect();
+        return Err(bad(format!("unknown operation `{wanted}` (known operations: {})", known.join(", "))));
+    }
+    let count = match &body["count"] {
+        Value::Null => 1,
+        count => count
+            .as_u64()
+            .and_then(|count| u32::try_from(count).ok())
+            .filter(|count| *count > 0)
+            .ok_or_else(|| bad("`count` must be a whole number above 0"))?,
+    };
+    let fault = Fault::from_json(&body["fault"]).map_err(bad)?;
+    let script = Script { operation, left: count, fault };
+    let shown = script.to_json();
+    shared.lock().faults.add(script);
+    Ok(shown)
+}

@@ -1,0 +1,113 @@
+//! Reading a request's body, the same for every API.
+
+use serde_json::Value;
+
+use super::api::Request;
+use crate::refusal::Refusal;
+use crate::state::World;
+
+/// The body, `null` when there is none. Members that the document does not name are
+/// ignored with a warning.
+pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Refusal> {
+    if request.body.is_empty() {
+        return match request.operation.body_required() {
+            true => Err(Refusal::field("body", "is required")),
+            false => Ok(Value::Null),
+        };
+    }
+    let body: Value = serde_json::from_slice(request.body).map_err(|error| {
+        let what = if std::str::from_utf8(request.body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
+        Refusal::field("body", format!("{what} (line {}, column {})", error.line(), error.column()))
+    })?;
+    if !request.operation.has_body() {
+        return Ok(Value::Null);
+    }
+    let fits = body.is_object() || body.is_array() && request.operation.takes_array();
+    if !fits && !request.is_read() {
+        return Err(Refusal::field("body", "must be a JSON object"));
+    }
+    for name in request.operation.unknown_members(&body) {
+        if world.settings.strict {
+            return Err(Refusal::field(&name, "is unknown"));
+        }
+        world.warn(request.id(), format!("unknown field `{name}` is ignored; the document does not name it"));
+    }
+    Ok(body)
+}
+
+/// What the document says of the body.
+pub(super) fn check(request: &Request<'_>, body: &Value) -> Result<(), Refusal> {
+    let violations = request.operation.body_violations(body);
+    if violations.is_empty() { Ok(()) } else { Err(Refusal::Fields(violations)) }
+}
+
+/// Texts where the sources show numbers: they are taken as texts, with a warning.
+pub(super) fn numbers_as_texts(world: &mut World, request: &Request<'_>, body: &mut Value, places: &[&str]) {
+    if world.settings.strict {
+        return;
+    }
+    for place in places {
+        if let Some(number) = body.pointer_mut(place).filter(|value| value.is_number()) {
+            *number = number.to_string().into();
+            let name = place.trim_start_matches('/').replace('/', ".");
+            world.warn(request.id(), format!("`{name}` is a number; send a string"));
+        }
+    }
+}
+
+/// A member that is text.
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
+    value[name].as_str().map(str::to_owned)
+}
+
+/// What an address may be: https anywhere, http on this machine alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Https,
+    /// https to this machine, or http: refused in production.
+    Local,
+    /// http to another machine.
+    Http,
+    /// The scheme of an app.
+    App,
+    Unusable,
+}
+
+/// What kind of address a text is.
+pub(super) fn address(text: &str) -> Address {
+    let Ok(url) = url::Url::parse(text) else { return Address::Unusable };
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "http" | "https" if loopback => Address::Local,
+        "https" => Address::Https,
+        "http" => Address::Http,
+        "javascript" | "data" | "vbscript" | "file" | "blob" | "about" => Address::Unusable,
+        _ => Address::App,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        for (text, kind) in [
+            ("https://acme.example/x?y=1", Address::Https),
+            ("http://acme.example/", Address::Http),
+            ("http://127.0.0.1:8080/", Address::Local),
+            ("http://[::1]/", Address::Local),
+            ("https://localhost/", Address::Local),
+            ("acme-app://done", Address::App),
+            ("javascript:alert(1)", Address::Unusable),
+            ("thanks", Address::Unusable),
+        ] {
+            assert_eq!(address(text), kind, "{text}");
+        }
+    }
+}

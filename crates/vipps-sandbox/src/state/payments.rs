@@ -1,0 +1,216 @@
+//! Payments of the ePayment API, and what the merchant said about them.
+
+use serde_json::{Value, json};
+
+use super::{Landing, Subject, World};
+use crate::clock::{DAY, Millis, rfc3339};
+use crate::payment::{Event, EventName, Moment, Payment, State, Terms};
+use crate::webhook::Notice;
+
+/// A payment is known by its sales unit and the merchant's reference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PaymentId {
+    pub(crate) sales_unit: String,
+    pub(crate) reference: String,
+}
+
+/// A payment and what the merchant said about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) payment: Payment,
+    pub(crate) return_url: Option<String>,
+    pub(crate) redirect_url: Option<String>,
+    pub(crate) landing_token: String,
+    pub(crate) description: Option<String>,
+    pub(crate) phone_number: Option<String>,
+    /// The profile data asked for, as words.
+    pub(crate) scope: Option<String>,
+    pub(crate) metadata: Option<Value>,
+    /// Express: where the options come from, as the request has it.
+    pub(crate) shipping: Option<Box<Value>>,
+    /// Express: what the customer chose, as `shippingDetails`.
+    pub(crate) shipping_details: Option<Box<Value>>,
+    /// Card passthrough, as the request has it.
+    pub(crate) card_passthrough: Option<Box<Value>>,
+}
+
+/// The customer of a sandbox: the same one everywhere, at home in the market.
+pub(crate) struct Person {
+    pub(crate) phone_number: String,
+    pub(crate) street: &'static str,
+    pub(crate) city: &'static str,
+    pub(crate) post_code: &'static str,
+    pub(crate) country: &'static str,
+}
+
+impl Person {
+    pub(crate) const FIRST_NAME: &'static str = "Ada";
+    pub(crate) const LAST_NAME: &'static str = "Prøve";
+    pub(crate) const EMAIL: &'static str = "ada.prove@example.com";
+
+    pub(crate) fn of_market(currency: &str, phone_number: Option<&str>) -> Self {
+        let (phone, street, city, post_code, country) = match currency {
+            "DKK" => ("4512345678", "Prøvegade 1", "København", "1050", "DK"),
+            "EUR" => ("358401234567", "Koekatu 1", "Helsinki", "00100", "FI"),
+            _ => ("4712345678", "Prøveveien 1", "Oslo", "0154", "NO"),
+        };
+        Self { phone_number: phone_number.unwrap_or(phone).to_owned(), street, city, post_code, country }
+    }
+
+    pub(crate) fn address(&self) -> Value {
+        json!({ "addressLine1": self.street, "city": self.city, "postCode": self.post_code, "country": self.country })
+    }
+
+    /// What the customer consented to share: all of it, or nothing where the scope has not
+    /// every part that the contract demands.
+    fn user_details(&self, scope: &str) -> Option<Value> {
+        let asked = |word: &str| scope.split_whitespace().any(|asked| asked == word);
+        if !(asked("name") && asked("email") && asked("phoneNumber")) {
+            return None;
+        }
+        let mut details = json!({
+            "email": Self::EMAIL, "firstName": Self::FIRST_NAME, "lastName": Self::LAST_NAME,
+            "mobileNumber": self.phone_number,
+        });
+        if asked("birthDate") {
+            details["dateOfBirth"] = "1990-12-10".into();
+        }
+        if asked("address") {
+            details["addresses"] = json!([self.address()]);
+        }
+        Some(details)
+    }
+}
+
+impl Record {
+    pub(crate) fn person(&self) -> Person {
+        Person::of_market(self.payment.currency.as_str(), self.phone_number.as_deref())
+    }
+
+    /// What is known of the customer once the payment is authorized: members of the answer
+    /// and of the event.
+    pub(crate) fn consented(&self) -> Vec<(&'static str, Value)> {
+        let Some(_) = self.payment.authorized_at else { return Vec::new() };
+        let mut members = Vec::new();
+        members.extend(self.shipping_details.as_ref().map(|details| ("shippingDetails", (**details).clone())));
+        let details = self.scope.as_deref().and_then(|scope| self.person().user_details(scope));
+        members.extend(details.map(|details| ("userDetails", details)));
+        members
+    }
+
+    /// The id of the customer at this merchant, where profile data was consented to.
+    pub(crate) fn sub(&self) -> Option<String> {
+        self.payment.authorized_at?;
+        self.scope.as_ref()?;
+        Some(format!("c06c4afe-d9e1-4c5d-939a-{:0>12}", self.payment.psp_reference()))
+    }
+}
+
+impl World {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            capture_days: self.settings.capture_days,
+            refund_days: self.settings.refund_days,
+            partial_capture: self.settings.partial_capture_allowed,
+        }
+    }
+
+    pub(crate) fn payment(&self, id: &PaymentId) -> Option<&Record> {
+        self.payments.get(id)
+    }
+
+    pub(crate) fn payments(&self) -> impl DoubleEndedIterator<Item = (&PaymentId, &Record)> {
+        self.payments.iter()
+    }
+
+    pub(crate) fn payment_mut(&mut self, id: &PaymentId) -> Option<&mut Record> {
+        self.payments.get_mut(id)
+    }
+
+    pub(crate) fn insert_payment(&mut self, id: PaymentId, record: Record) {
+        let due = record.payment.next_timer(&self.terms());
+        self.landings.insert(record.landing_token.clone(), Landing::Payment(id.clone()));
+        self.payments.insert(id.clone(), record);
+        self.set_timer(due, Subject::Payment(id.clone()));
+        self.tell_of_payment(&id, 0);
+    }
+
+    /// Lets something happen to a payment at a time; keeps its timer, and tells whoever
+    /// wants to know.
+    pub(crate) fn with_payment<T>(
+        &mut self,
+        id: &PaymentId,
+        at: Millis,
+        act: impl FnOnce(&mut Payment, &mut Moment<'_>) -> T,
+    ) -> Option<T> {
+        let terms = self.terms();
+        let payment = &mut self.payments.get_mut(id)?.payment;
+        let (timer, told, state) = (payment.next_timer(&terms), payment.events.len(), payment.state);
+        let mut psp_reference = || self.ids.psp_reference();
+        let done = act(payment, &mut Moment { at, psp_reference: &mut psp_reference });
+        let (next, changed) = (payment.next_timer(&terms), payment.state != state);
+        if next != timer {
+            self.clear_timer(timer, Subject::Payment(id.clone()));
+            self.set_timer(next, Subject::Payment(id.clone()));
+        }
+        self.tell_of_payment(id, told);
+        if changed {
+            self.follow_payment(id, at);
+        }
+        Some(done)
+    }
+
+    pub(super) fn ring_payment(&mut self, id: &PaymentId, at: Millis) {
+        let terms = self.terms();
+        self.with_payment(id, at, |payment, moment| payment.ring(&terms, moment));
+        // The timer that rang is gone; where it still stands the payment set no other.
+        let next = self.payment(id).and_then(|record| record.payment.next_timer(&terms));
+        self.set_timer(next.filter(|next| *next > at), Subject::Payment(id.clone()));
+    }
+
+    /// Publishes the events from this one on.
+    fn tell_of_payment(&mut self, id: &PaymentId, from: usize) {
+        if self.registrations.is_empty() {
+            return;
+        }
+        let Some(record) = self.payments.get(id) else { return };
+        let guarantee = self.settings.capture_guarantee_days;
+        let notices: Vec<Notice> =
+            record.payment.events[from..].iter().map(|event| notice(id, record, event, guarantee)).collect();
+        for notice in &notices {
+            self.publish(notice);
+        }
+    }
+}
+
+/// The webhook that tells an event.
+fn notice(id: &PaymentId, record: &Record, event: &Event, guarantee_days: i64) -> Notice {
+    let mut body = json!({
+        "msn": id.sales_unit,
+        "reference": id.reference,
+        "pspReference": event.psp_reference,
+        "name": event.name.wire(),
+        "amount": { "currency": record.payment.currency.as_str(), "value": event.value },
+        "timestamp": rfc3339(event.at),
+        "idempotencyKey": event.idempotency_key,
+        "success": event.success,
+    });
+    if event.name == EventName::Authorized && event.success && record.payment.state == State::Authorized {
+        for (name, member) in record.consented() {
+            body[name] = member;
+        }
+        // Two places are published for it.
+        if let Some(sub) = record.sub() {
+            body["sub"] = sub.as_str().into();
+            body["profile"] = json!({ "sub": sub });
+        }
+        body["captureGuaranteedUntil"] = rfc3339(event.at + guarantee_days * DAY).into();
+    }
+    Notice {
+        event_type: event.name.event_type(),
+        sales_unit: id.sales_unit.clone(),
+        subject: format!("payment {}/{}", id.sales_unit, id.reference),
+        at: event.at,
+        body,
+    }
+}

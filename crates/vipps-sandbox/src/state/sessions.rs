@@ -1,0 +1,341 @@
+//! Checkout sessions with the payment or the agreement behind them.
+
+use serde_json::{Map, Value, json};
+use vipps_types::Currency;
+
+use super::recurring::Draft;
+use super::{ChargeId, Landing, PaymentId, Person, Record, Subject, World};
+use crate::agreement::{self, Interval, Pricing, Unit};
+use crate::charge;
+use crate::clock::{Millis, start_of_day};
+use crate::deliver::{Kind, NewCall, Proof};
+use crate::payment::{Approval, Method, Moment, Payment, State as PaymentState};
+use crate::session::{Choice, Session, State};
+
+impl World {
+    pub(crate) fn session(&self, id: &PaymentId) -> Option<&Session> {
+        self.sessions.get(id)
+    }
+
+    pub(crate) fn session_mut(&mut self, id: &PaymentId) -> Option<&mut Session> {
+        self.sessions.get_mut(id)
+    }
+
+    pub(crate) fn sessions(&self) -> impl DoubleEndedIterator<Item = (&PaymentId, &Session)> {
+        self.sessions.iter()
+    }
+
+    pub(crate) fn insert_session(&mut self, id: PaymentId, session: Session) {
+        self.set_timer(session.next_timer(), Subject::Session(id.clone()));
+        self.landings.insert(session.token.clone(), Landing::Session(id.clone()));
+        self.sessions.insert(id, session);
+    }
+
+    pub(super) fn ring_session(&mut self, id: &PaymentId, at: Millis) {
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.next_timer().is_some_and(|due| at >= due)
+        {
+            session.state = State::Expired;
+        }
+    }
+
+    /// The customer starts to pay: the payment, or the agreement, comes to be.
+    pub(crate) fn initiate(&mut self, id: &PaymentId, choice: Choice, now: Millis) -> Result<(), String> {
+        let session = self.sessions.get_mut(id).ok_or("no such session")?;
+        if session.state != State::Created {
+            return Err(format!("session `{}` is {}, nobody can start to pay it", id.reference, session.state.wire()));
+        }
+        if session.wants_shipping() {
+            let chosen = session.option(choice.shipping_option.as_deref());
+            session.shipping = Some(chosen.ok_or("the session has no such shipping option")?);
+        }
+        let required = session.request["configuration"]["customConsent"]["required"] == true;
+        if required && choice.consent == Some(false) {
+            return Err("the session requires the customer's consent".into());
+        }
+        let timer = session.next_timer();
+        session.choice = choice;
+        session.state = State::Initiated;
+        self.clear_timer(timer, Subject::Session(id.clone()));
+        let Some(session) = self.sessions.get(id).cloned() else { return Ok(()) };
+        if session.is_subscription() {
+            let drafted = self.draft_of_session(id, &session, now)?;
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.agreement = Some(drafted);
+            }
+        } else {
+            self.pay_for_session(id, &session, now)?;
+        }
+        Ok(())
+    }
+
+    fn pay_for_session(&mut self, id: &PaymentId, session: &Session, now: Millis) -> Result<(), String> {
+        let (value, currency) = session.total().ok_or("the session has no amount")?;
+        let method = if session.choice.card { Method::Card } else { Method::Wallet };
+        let mut psp_reference = || self.ids.psp_reference();
+        let mut moment = Moment { at: now, psp_reference: &mut psp_reference };
+        let payment = Payment::create(value, Currency::from(currency), method, false, None, None, &mut moment);
+        let landing_token = self.ids.secret("landing");
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let record = Record {
+            payment,
+            return_url: text(&session.request["merchantInfo"]["returnUrl"]),
+            redirect_url: Some(format!("{}/landing?token={landing_token}", self.base_url)),
+            landing_token,
+            description: text(&session.request["transaction"]["paymentDescription"]),
+            phone_number: None,
+            scope: None,
+            metadata: None,
+            shipping: None,
+            shipping_details: None,
+            card_passthrough: None,
+        };
+        self.insert_payment(id.clone(), record);
+        Ok(())
+    }
+
+    fn draft_of_session(&mut self, id: &PaymentId, session: &Session, now: Millis) -> Result<String, String> {
+        let subscription = &session.request["subscription"];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let currency = Currency::from(text(&subscription["amount"]["currency"]).unwrap_or_default());
+        let unit = subscription["interval"]["unit"].as_str().and_then(Unit::from_wire);
+        let interval =
+            unit.zip(subscription["interval"]["count"].as_i64()).map(|(unit, count)| Interval { unit, count });
+        let terms = agreement::Terms {
+            sales_unit: id.sales_unit.clone(),
+            currency: currency.clone(),
+            pricing: Pricing::Legacy { price: subscription["amount"]["value"].as_i64().unwrap_or_default() },
+            interval,
+            campaign: crate::routes::recurring::campaign(&subscription["campaign"]),
+            product_name: text(&subscription["productName"]).unwrap_or_default(),
+            product_description: text(&subscription["productDescription"]),
+            agreement_url: text(&subscription["merchantAgreementUrl"]),
+            redirect_url: text(&session.request["merchantInfo"]["returnUrl"]).unwrap_or_default(),
+            external_id: None,
+            scope: None,
+        };
+        let initial = session.total().map(|(amount, _)| {
+            let terms = charge::Terms {
+                amount,
+                currency,
+                description: text(&session.request["transaction"]["paymentDescription"]).unwrap_or_default(),
+                due: start_of_day(now),
+                retry_days: 0,
+                kind: charge::Kind::Initial,
+                direct: false,
+                single_attempt: false,
+                external_id: None,
+            };
+            (terms, Some(id.reference.clone()))
+        });
+        let draft = Draft { terms, initial, in_app: false, without_landing: false };
+        let drafted =
+            self.draft(draft, &session.id, now).map_err(|_| "the reference is a charge already".to_owned())?;
+        self.sessions_of_agreements.insert(drafted.clone(), id.clone());
+        Ok(drafted)
+    }
+
+    /// The customer pays what they started to pay. Magic amounts act.
+    pub(crate) fn pay_session(&mut self, id: &PaymentId, now: Millis) -> Result<Approval, String> {
+        let session = self.sessions.get(id).ok_or("no such session")?;
+        if session.state != State::Initiated {
+            return Err(format!("session `{}` is {}", id.reference, session.state.wire()));
+        }
+        let refused = |_| format!("session `{}` is not waiting for its customer", id.reference);
+        let Some(agreement) = session.agreement.clone() else {
+            let norwegian = self.is_norwegian();
+            let done = self.with_payment(id, now, |payment, moment| payment.approve(norwegian, moment));
+            return done.ok_or("no such payment")?.map_err(refused);
+        };
+        self.accept(&agreement, false, None, now).map_err(refused)?;
+        Ok(match self.session(id).map(|session| session.state) {
+            Some(State::Successful) => Approval::Authorized,
+            Some(State::Initiated) => Approval::Pending,
+            _ => Approval::Failed,
+        })
+    }
+
+    /// The customer gives up.
+    pub(crate) fn abandon_session(&mut self, id: &PaymentId, now: Millis) -> Result<(), String> {
+        let session = self.sessions.get(id).ok_or("no such session")?;
+        if session.state == State::Created {
+            let choice = session.choice.clone();
+            self.initiate(id, choice, now)?;
+        }
+        match self.session(id).map(|session| (session.state, session.agreement.clone())) {
+            Some((State::Initiated, Some(agreement))) => {
+                self.reject(&agreement, now);
+                Ok(())
+            }
+            Some((State::Initiated, None)) => {
+                let done = self.with_payment(id, now, Payment::abort);
+                done.ok_or("no such payment")?.map_err(|_| "the payment is not waiting for its customer".to_owned())
+            }
+            Some((state, _)) => Err(format!("session `{}` is {}", id.reference, state.wire())),
+            None => Err("no such session".into()),
+        }
+    }
+
+    /// The merchant ends a session; a payment under way is cancelled with it.
+    pub(crate) fn expire_session(&mut self, id: &PaymentId, now: Millis) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let (was, timer) = (session.state, session.next_timer());
+        session.state = State::Expired;
+        let agreement = session.agreement.clone();
+        self.clear_timer(timer, Subject::Session(id.clone()));
+        if was != State::Initiated {
+            return;
+        }
+        match agreement {
+            Some(agreement) => {
+                self.reject(&agreement, now);
+            }
+            None => {
+                let terms = self.terms();
+                self.with_payment(id, now, |payment, moment| payment.cancel(false, &terms, moment));
+            }
+        }
+    }
+
+    /// A session follows its payment, and its merchant is called once it is final.
+    pub(super) fn follow_payment(&mut self, id: &PaymentId, at: Millis) {
+        let Some(state) = self.payment(id).map(|record| record.payment.state) else { return };
+        match state {
+            PaymentState::Created => {}
+            PaymentState::Authorized => self.finish_session(id, State::Successful, at),
+            _ => self.finish_session(id, State::Terminated, at),
+        }
+    }
+
+    /// A session follows its agreement.
+    pub(super) fn follow_agreement(&mut self, agreement: &str, at: Millis) {
+        let Some(id) = self.sessions_of_agreements.get(agreement).cloned() else { return };
+        match self.agreement(agreement).map(|agreement| agreement.status) {
+            Some(agreement::Status::Active) => self.finish_session(&id, State::Successful, at),
+            Some(agreement::Status::Stopped | agreement::Status::Expired) => {
+                self.finish_session(&id, State::Terminated, at);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish_session(&mut self, id: &PaymentId, state: State, at: Millis) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match session.state {
+            State::Initiated => session.state = state,
+            // Ended by the merchant while it was being paid.
+            State::Expired => {}
+            _ => return,
+        }
+        let merchant = &session.request["merchantInfo"];
+        let token = merchant["callbackAuthorizationToken"].as_str().map(|token| Proof::Token(token.to_owned()));
+        let Some(url) = merchant["callbackUrl"].as_str().map(str::to_owned) else { return };
+        let call = NewCall {
+            kind: Kind::CheckoutCallback,
+            sales_unit: id.sales_unit.clone(),
+            subject: format!("session {}/{}", id.sales_unit, id.reference),
+            url,
+            body: self.session_json(id),
+            proof: token.unwrap_or(Proof::None),
+        };
+        self.outbox.add_call(call, Some(at));
+    }
+
+    /// What a read of the session answers.
+    pub(crate) fn session_json(&self, id: &PaymentId) -> Value {
+        let Some(session) = self.session(id) else { return Value::Null };
+        let mut answer = json!({
+            "sessionId": session.id,
+            "merchantSerialNumber": id.sales_unit,
+            "reference": id.reference,
+            "sessionState": session.state.wire(),
+        });
+        let payment = self.payment_details(id, session);
+        let started = payment.is_some() || session.agreement.is_some();
+        if !started {
+            return answer;
+        }
+        answer["paymentMethod"] = if session.choice.card { "Card" } else { "Wallet" }.into();
+        answer["paymentDetails"] = payment.unwrap_or(Value::Null);
+        if let Some(agreement) = session.agreement.as_deref().and_then(|agreement| self.agreement(agreement)) {
+            answer["subscriptionDetails"] = json!({ "state": agreement.status.wire(), "agreementId": agreement.id });
+        }
+        let customer = self.customer_of(session);
+        if session.request["configuration"]["requireUserInfo"] == true && session.state == State::Successful {
+            let sub = format!("c06c4afe-d9e1-4c5d-939a-{}", &session.id[24..]);
+            answer["userInfo"] = json!({ "sub": sub, "email": customer["email"] });
+        }
+        if let Some(option) = &session.shipping {
+            let mut shipping = customer.clone();
+            shipping["shippingMethodId"] = option["id"].clone();
+            shipping["amount"] = match &option["amount"] {
+                Value::Null => json!({ "value": 0, "currency": session.total().map(|(_, currency)| currency) }),
+                amount => amount.clone(),
+            };
+            for (name, list) in [("pickupPoint", "pickupPoints"), ("timeslot", "timeslots")] {
+                if let Some(first) = option["delivery"][list].as_array().and_then(|list| list.first()) {
+                    shipping[name] = first.clone();
+                }
+            }
+            answer["shippingDetails"] = shipping;
+        }
+        answer["billingDetails"] = customer;
+        if !session.request["configuration"]["customConsent"].is_null() {
+            answer["customConsentProvided"] = session.choice.consent.unwrap_or(true).into();
+        }
+        answer
+    }
+
+    fn payment_details(&self, id: &PaymentId, session: &Session) -> Option<Value> {
+        let kind = if session.choice.card { "Card" } else { "Wallet" };
+        let details = |state: &str, currency: &str, amount: i64, money: [i64; 4]| {
+            let of = |value: i64| json!({ "value": value, "currency": currency });
+            json!({
+                "type": kind, "amount": of(amount), "state": state,
+                "aggregate": {
+                    "authorizedAmount": of(money[0]), "capturedAmount": of(money[1]),
+                    "cancelledAmount": of(money[2]), "refundedAmount": of(money[3]),
+                },
+            })
+        };
+        if session.agreement.is_some() {
+            let charge_id = ChargeId { sales_unit: id.sales_unit.clone(), id: id.reference.clone() };
+            let charge = self.charge(&charge_id)?;
+            let state = match charge.status {
+                charge::Status::Pending | charge::Status::Due | charge::Status::Processing => "CREATED",
+                charge::Status::Failed => "TERMINATED",
+                charge::Status::Cancelled if charge.authorized() == 0 => "TERMINATED",
+                _ => "AUTHORIZED",
+            };
+            let money = [charge.authorized(), charge.captured, charge.cancelled, charge.refunded];
+            return Some(details(state, charge.terms.currency.as_str(), charge.terms.amount, money));
+        }
+        let payment = &self.payment(id)?.payment;
+        let state = match payment.state {
+            PaymentState::Created => "CREATED",
+            PaymentState::Authorized => "AUTHORIZED",
+            _ => "TERMINATED",
+        };
+        let money = payment.aggregate;
+        let money = [money.authorized, money.captured, money.cancelled, money.refunded];
+        Some(details(state, payment.currency.as_str(), payment.value, money))
+    }
+
+    /// Who pays: what the customer said, else what was prefilled, else the usual one.
+    pub(crate) fn customer_of(&self, session: &Session) -> Value {
+        let person = Person::of_market(self.options.market.currency(), None);
+        let usual = json!({
+            "firstName": Person::FIRST_NAME, "lastName": Person::LAST_NAME, "email": Person::EMAIL,
+            "phoneNumber": person.phone_number, "streetAddress": person.street, "postalCode": person.post_code,
+            "city": person.city, "country": person.country,
+        });
+        let mut customer = Map::new();
+        for (name, value) in usual.as_object().into_iter().flatten() {
+            let said = session.choice.customer.as_ref().map(|customer| &customer[name]);
+            let prefilled = &session.request["prefillCustomer"][name];
+            let known = said.into_iter().chain([prefilled]).find(|value| value.is_string());
+            customer.insert(name.clone(), known.unwrap_or(value).clone());
+        }
+        customer.into()
+    }
+}
