@@ -32,8 +32,8 @@ fn bodies(out: &Path) -> String {
         ("recurring", "vipps::recurring"),
         ("recurring-v2", "vipps::recurring::v2"),
         ("checkout", "vipps::checkout"),
-        ("psp", "vipps::psp_api"),
-        ("webhooks", "vipps::webhooks_api"),
+        ("psp", "vipps::psp"),
+        ("webhooks", "vipps::webhooks"),
     ];
     let mut code = String::from("pub(crate) fn decoders() -> Vec<super::Decoder> {\n    vec![\n");
     let mut all = Vec::new();

@@ -42,7 +42,7 @@ fn the_published_samples_decode_and_come_back_as_they_were() {
 #[test]
 fn the_published_samples_of_the_other_apis_decode_and_come_back() {
     use vipps::recurring::{types as recurring, v2::types as v2};
-    use vipps::{checkout::types as checkout, psp_api::types as psp};
+    use vipps::{checkout::types as checkout, psp::types as psp};
     fn same<T: serde::de::DeserializeOwned + serde::Serialize>(sample: Value) {
         let decoded: T = serde_json::from_value(sample.clone()).unwrap_or_else(|error| panic!("{error}: {sample}"));
         assert_eq!(serde_json::to_value(decoded).unwrap(), sample);

@@ -1,11 +1,12 @@
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use vipps::checkout::types as checkout;
-use vipps::psp_api::types as psp;
+use vipps::psp::types as psp;
 use vipps::recurring::enums::{ChargeStatus, TimePeriodUnit};
 use vipps::recurring::{types as recurring, v2};
-use vipps::{Amount, Currency, Error, IdempotencyKey, NewAgreement, NewCharge, Response};
+use vipps::{Amount, Currency, Error, IdempotencyKey, InitialCharge, NewAgreement, NewCharge, Response};
 use vipps_core::Operation;
+use vipps_tests::{Reply, ScriptedServer, client_for, credentials, quick_retries};
 
 use crate::recorder::Recorder;
 
@@ -45,8 +46,7 @@ async fn recurring_version_3() {
             .product_description("Tea every month")
     };
     let drafted = json!({ "agreementId": "agr_5kSeqz", "vippsConfirmationUrl": "https://x", "uuid": "u" });
-    let first: recurring::InitialChargeV3 =
-        typed(json!({ "amount": 100, "description": "First", "transactionType": "DIRECT_CAPTURE" }));
+    let first = InitialCharge::new(Amount::nok_minor(100), "First");
     shape("recurring_draft_legacy", drafted.clone(), async |client| {
         client.agreements().draft(tea().initial_charge(first)).idempotency_key(key()).await
     })
@@ -58,7 +58,7 @@ async fn recurring_version_3() {
     })
     .await;
     let flexible = NewAgreement::flexible("Parking", Currency::Dkk, "https://a.example/t").period_campaign(
-        100,
+        Amount::dkk_minor(100),
         2,
         TimePeriodUnit::Week,
     );
@@ -67,15 +67,13 @@ async fn recurring_version_3() {
     })
     .await;
     shape("recurring_draft_price_campaign", drafted.clone(), async |client| {
-        client.agreements().draft(tea().price_campaign(100, "2027-01-01T00:00:00Z")).idempotency_key(key()).await
+        let tea = tea().price_campaign(Amount::nok_minor(100), "2027-01-01T00:00:00Z");
+        client.agreements().draft(tea).idempotency_key(key()).await
     })
     .await;
     shape("recurring_draft_event_campaign", drafted, async |client| {
-        client
-            .agreements()
-            .draft(tea().event_campaign(100, "2027-01-01T00:00:00Z", "until Christmas"))
-            .idempotency_key(key())
-            .await
+        let tea = tea().event_campaign(Amount::nok_minor(100), "2027-01-01T00:00:00Z", "until Christmas");
+        client.agreements().draft(tea).idempotency_key(key()).await
     })
     .await;
     let read =
@@ -102,16 +100,13 @@ async fn recurring_version_3() {
 
     let created = json!({ "chargeId": "chr-1" });
     shape("recurring_create_charge", created.clone(), async |client| {
-        let charge = NewCharge::recurring(9_900, "December", "2026-12-24", 5).order_id("acme-42");
+        let charge = NewCharge::recurring(Amount::nok_minor(9_900), "December", "2026-12-24", 5).order_id("acme-42");
         client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
     })
     .await;
     shape("recurring_create_unscheduled", created, async |client| {
-        client
-            .charges()
-            .create("agr_5kSeqz", NewCharge::unscheduled(500, "Extra").reserve())
-            .idempotency_key(key())
-            .await
+        let charge = NewCharge::unscheduled(Amount::nok_minor(500), "Extra").reserve();
+        client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
     })
     .await;
     shape("recurring_create_many", json!({ "validCharges": ["acme-1"], "invalidCharges": [] }), async |client| {
@@ -130,11 +125,11 @@ async fn recurring_version_3() {
     })
     .await;
     shape("recurring_capture_charge", Value::Null, async |client| {
-        client.charges().capture("agr_5kSeqz", "chr-1", 500).idempotency_key(key()).await
+        client.charges().capture("agr_5kSeqz", "chr-1", Amount::nok_minor(500)).idempotency_key(key()).await
     })
     .await;
     shape("recurring_refund_charge", Value::Null, async |client| {
-        client.charges().refund("agr_5kSeqz", "chr-1", 500, "Sorry").idempotency_key(key()).await
+        client.charges().refund("agr_5kSeqz", "chr-1", Amount::nok_minor(500), "Sorry").idempotency_key(key()).await
     })
     .await;
 }
@@ -276,12 +271,13 @@ async fn rules_before_sending_name_their_field() {
     assert_eq!(field(agreements.stop("agr_1").idempotency_key(odd_key).await.unwrap_err()), "Idempotency-Key");
     let both: recurring::PatchAgreementV3 = typed(json!({ "status": "STOPPED", "productName": "x" }));
     assert_eq!(field(agreements.update("agr_1", both).await.unwrap_err()), "status");
+    let charge = |text: &str, due: &str, days: i64| NewCharge::recurring(Amount::nok_minor(100), text, due, days);
     for (charge, name) in [
-        (NewCharge::recurring(100, "", "2026-12-24", 0), "description"),
-        (NewCharge::recurring(100, "d", "24.12.2026", 0), "due"),
-        (NewCharge::recurring(100, "d", "2026-13-01", 0), "due"),
-        (NewCharge::recurring(100, "d", "2026-12-24", 15), "retryDays"),
-        (NewCharge::recurring(100, "d", "2026-12-24", 0).order_id("a_b"), "orderId"),
+        (charge("", "2026-12-24", 0), "description"),
+        (charge("d", "24.12.2026", 0), "due"),
+        (charge("d", "2026-13-01", 0), "due"),
+        (charge("d", "2026-12-24", 15), "retryDays"),
+        (charge("d", "2026-12-24", 0).order_id("a_b"), "orderId"),
     ] {
         assert_eq!(field(charges.create("agr_1", charge).await.unwrap_err()), name);
     }
@@ -289,10 +285,57 @@ async fn rules_before_sending_name_their_field() {
         field(charges.create_many(vec![batch_charge("a"), batch_charge("a_b")]).send().await.unwrap_err()),
         "[1].orderId"
     );
-    assert_eq!(field(charges.refund("agr_1", "chr-1", 0, "d").await.unwrap_err()), "amount");
+    let nothing = Amount::nok_minor(0);
+    assert_eq!(field(charges.refund("agr_1", "chr-1", nothing, "d").await.unwrap_err()), "amount");
     assert_eq!(field(client.webhooks().register("http://a.example", ["x"]).await.unwrap_err()), "url");
     assert_eq!(field(client.psp().details("abcABC12345").await.unwrap_err()), "Psp-Id");
     assert!(recorder.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_error_before_sending_carries_the_key_of_its_write() {
+    let recorder = Recorder::start(200, Value::Null).await;
+    let client = recorder.client();
+    let refund = || client.charges().refund("agr_1", "chr-1", Amount::nok_minor(0), "d");
+    let given = refund().idempotency_key(key()).await.unwrap_err();
+    assert_eq!(given.idempotency_key(), Some(&key()));
+    let derived = refund().derived_key(7).await.unwrap_err();
+    let wanted = IdempotencyKey::derived("123456", "RefundChargeV3", "chr-1", 7);
+    assert_eq!(derived.idempotency_key(), Some(&wanted));
+    assert!(refund().await.unwrap_err().idempotency_key().is_some());
+    let short = client.payments().capture("short", Amount::nok_minor(1)).idempotency_key(key()).await.unwrap_err();
+    assert_eq!(short.idempotency_key(), Some(&key()));
+    let batch = client.charges().create_many(vec![batch_charge("a_b")]).idempotency_key(key()).send().await;
+    assert_eq!(batch.unwrap_err().idempotency_key(), Some(&key()));
+    // Found by the transport, not by the facade.
+    let late = client.agreements().stop("agr_1").idempotency_key(key()).max_attempts(0).await.unwrap_err();
+    assert_eq!(late.idempotency_key(), Some(&key()));
+    assert!(recorder.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_that_never_left_is_not_called_refused() {
+    use vipps::BatchOutcome::{NotSent, Unknown};
+    let batch = async |environment: vipps::Environment| {
+        let client = client_for(environment, credentials()).retry(quick_retries()).build().unwrap();
+        client.charges().create_many(vec![batch_charge("acme-1")]).send().await.unwrap()
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let unsent = batch(nowhere.parse().unwrap()).await;
+    assert_eq!(unsent.charges, [("acme-1".to_owned(), NotSent)]);
+    assert!(matches!(&unsent.errors[..], [Error::Authentication(_)]), "{:?}", unsent.errors);
+
+    let server = ScriptedServer::start(vec![Reply::Reset]).await;
+    let lost = batch(server.environment()).await;
+    assert_eq!(lost.charges, [("acme-1".to_owned(), Unknown)]);
+
+    let no = r#"{"title":"Forbidden","status":403,"contextId":"c-1"}"#;
+    let server = ScriptedServer::start(vec![Reply::json(403, "", no)]).await;
+    let refused = batch(server.environment()).await;
+    let [(_, vipps::BatchOutcome::Refused(reasons))] = &refused.charges[..] else { panic!("{refused:?}") };
+    assert!(reasons[0].contains("403 Forbidden"), "{reasons:?}");
 }
 
 #[tokio::test]
@@ -341,8 +384,8 @@ fn every_operation_of_the_documents_has_a_snapshot() {
         (vipps::recurring::operations::ALL, 13),
         (v2::operations::ALL, 12),
         (vipps::checkout::operations::ALL, 4),
-        (vipps::psp_api::operations::ALL, 4),
-        (vipps::webhooks_api::operations::ALL, 3),
+        (vipps::psp::operations::ALL, 4),
+        (vipps::webhooks::operations::ALL, 3),
     ];
     for (operations, count) in documents {
         assert_eq!(operations.len(), count);
@@ -365,5 +408,5 @@ fn every_operation_of_the_documents_has_a_snapshot() {
 async fn answers_keep_their_metadata() {
     let recorder = Recorder::start(202, Value::Null).await;
     let done: Response<()> = recorder.client().charges().cancel("agr_1", "chr-1").await.unwrap();
-    assert_eq!((done.status(), done.attempts()), (202, 1));
+    assert_eq!((done.http_status(), done.attempts()), (202, 1));
 }

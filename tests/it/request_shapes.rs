@@ -70,7 +70,7 @@ async fn create_payment_of_the_published_sample() {
     .description("Hoodie");
     let created = recorder.client().payments().create(order).idempotency_key(key()).await.unwrap();
     assert_eq!(created.redirect_url(), Some("https://landing.vipps.no?token=x"));
-    assert_eq!((created.status(), created.attempts()), (201, 1));
+    assert_eq!((created.http_status(), created.attempts()), (201, 1));
     insta::assert_snapshot!(recorder.only());
 }
 

@@ -10,6 +10,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let checkout = vipps_checkout::Client::with_transport(&transport);
     let call = Call::new(&operations::GET_SESSION);
     let session = transport.run(call, || checkout.get_session().reference("acme-session-1").send()).await?;
-    assert_eq!(session.status(), 200);
+    assert_eq!(session.http_status(), 200);
     Ok(())
 }

@@ -11,20 +11,17 @@ use futures_util::future::{Either, select};
 use progenitor_client::ResponseValue;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use tracing::Instrument as _;
-use vipps_types::IdempotencyKey;
+use vipps_types::{IdempotencyKey, Violation};
 
 use crate::backoff::Backoff;
-use crate::error::{
-    Authentication, Error, Indeterminate, InvalidRequest, NoAnswer, NotSent, Refused, Report, Source, TokenError,
-    Unreadable,
-};
+use crate::error::{Error, Indeterminate, InvalidRequest, NotSent, Refused, Report, Source, TokenError, Unreadable};
 use crate::observe::Event;
 use crate::operation::{Auth, KeyRule, Operation};
 use crate::outcome::{Evidence, Prospect, Verdict, of_answer, verdict};
 use crate::problem::Problem;
 use crate::response::Response;
 use crate::retry::{self, Decision, Failed, decide};
-use crate::token::AccessToken;
+use crate::token::{AccessToken, TokenFailure};
 use crate::transport::Transport;
 
 /// One call of an operation: what is called, under which key, within which limits.
@@ -64,22 +61,39 @@ impl Call {
         self
     }
 
+    /// Lets a rule of form that is kept pass; one that is broken is the error of this call,
+    /// before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] with the field, the rule and the key of this call.
+    pub fn checked(&self, rule: Result<(), Violation>) -> Result<(), Error> {
+        rule.map_err(|violation| self.invalid(&violation))
+    }
+
+    /// The error of this call when its request breaks a rule of form: nothing was sent.
+    #[must_use]
+    pub fn invalid(&self, violation: &Violation) -> Error {
+        self.unsent(Some(violation.field()), violation.rule())
+    }
+
+    fn unsent(&self, field: Option<&str>, rule: &str) -> Error {
+        Error::invalid(self.operation, self.key.clone(), field.map(str::to_owned), rule.to_owned())
+    }
+
     fn check(&self, has_psp_id: bool) -> Result<(), Error> {
         if self.operation.psp_id && !has_psp_id {
             let rule = "is required: set VIPPS_PSP_ID or call Credentials::with_psp_id";
-            return Err(Error::invalid(self.operation, Some("Psp-Id".into()), rule.into()));
+            return Err(self.unsent(Some("Psp-Id"), rule));
         }
         if self.deadline.is_some_and(|limit| limit.is_zero()) || self.max_attempts == Some(0) {
-            let rule = "deadline and max_attempts must be more than zero";
-            return Err(Error::invalid(self.operation, None, rule.into()));
+            return Err(self.unsent(None, "deadline and max_attempts must be more than zero"));
         }
-        let invalid = |rule: &str| Err(Error::invalid(self.operation, Some("Idempotency-Key".into()), rule.into()));
+        let invalid = |rule: &str| Err(self.unsent(Some("Idempotency-Key"), rule));
         match (self.operation.key, &self.key) {
             (KeyRule::Required(_), None) => invalid("is required: give the call a key with Call::key"),
             (KeyRule::Unknown, Some(_)) => invalid("is not taken by this operation: remove Call::key"),
-            (KeyRule::Required(check) | KeyRule::Optional(check), Some(key)) => {
-                check(key.as_str()).map_err(|violation| Error::invalid_request(self.operation, &violation))
-            }
+            (KeyRule::Required(check) | KeyRule::Optional(check), Some(key)) => self.checked(check(key.as_str())),
             (_, None) => Ok(()),
         }
     }
@@ -147,7 +161,7 @@ struct Failure {
     problem: Option<Problem>,
     retry_after: Option<Duration>,
     timeout: Option<Duration>,
-    token: Option<TokenError>,
+    token: Option<Arc<TokenFailure>>,
     source: Option<Source>,
 }
 
@@ -355,16 +369,16 @@ fn out_of_time(limit: Duration, progress: &Progress) -> Failure {
     let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(progress.status());
     failure.timeout = Some(limit);
     if failure.evidence == Evidence::NotSent {
-        failure.token = Some(TokenError::out_of_time(limit));
+        failure.token = Some(Arc::new(TokenFailure::out_of_time(limit)));
     }
     failure
 }
 
-fn not_authenticated(error: TokenError) -> Ended {
-    let prospect = if error.is_transient() { Prospect::Transient } else { Prospect::Final };
+fn not_authenticated(token: Arc<TokenFailure>) -> Ended {
+    let prospect = if token.transient { Prospect::Transient } else { Prospect::Final };
     let mut failure = Failure::new(Evidence::NotSent, prospect, "no-token");
-    failure.retry_after = error.retry_after();
-    failure.token = Some(error);
+    failure.retry_after = token.retry_after;
+    failure.token = Some(token);
     failure.into()
 }
 
@@ -517,16 +531,13 @@ impl<'a> Course<'a> {
         let operation = self.call.operation;
         let report = self.report();
         let Failure { status, problem, retry_after, timeout, token, source, .. } = last;
-        let token_source = |token: Option<TokenError>| token.map(|token| Box::new(token) as Source);
+        let token_source = |token: Option<Arc<TokenFailure>>| token.map(|token| Box::new(token) as Source);
         let error = match (verdict(&self.evidence, operation.is_read()), token) {
             // Whatever was answered before: the keys are what to look at.
-            (Verdict::NotSent | Verdict::Refused, Some(source)) => {
-                Error::Authentication(Box::new(Authentication { report, source }))
+            (Verdict::NotSent | Verdict::Refused, Some(failure)) => {
+                Error::Authentication(Box::new(TokenError { report, failure }))
             }
             (Verdict::NotSent, None) => Error::NotSent(Box::new(NotSent { report, source })),
-            (Verdict::NoAnswer, token) => {
-                Error::NoAnswer(Box::new(NoAnswer { report, timeout, source: source.or(token_source(token)) }))
-            }
             (Verdict::Refused, None) => {
                 // There was an answer, or the verdict would be another.
                 let unknown = || Answered { status: 0, problem: Problem::default(), retry_after: None };

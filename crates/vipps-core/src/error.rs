@@ -3,12 +3,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use vipps_types::{IdempotencyKey, Violation};
+use vipps_types::IdempotencyKey;
 
 use crate::operation::Operation;
 use crate::problem::Problem;
+use crate::token::TokenFailure;
 
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -33,14 +35,13 @@ pub enum Error {
     /// Never sent: the request breaks a rule of its document. Fix the code.
     InvalidRequest(Box<InvalidRequest>),
     /// Never sent: no access token could be had. Fix the keys, or wait for Vipps.
-    Authentication(Box<Authentication>),
+    Authentication(Box<TokenError>),
     /// No attempt reached Vipps: safe to repeat, with or without the key.
     NotSent(Box<NotSent>),
-    /// A read got no answer: nothing can have taken effect, repeat it freely.
-    NoAnswer(Box<NoAnswer>),
     /// Vipps answered no: status, code, support id and body are there.
     Refused(Box<Refused>),
-    /// A write that MAY have taken effect: repeat it with its key, or read the state back.
+    /// No answer settles it: a write MAY have taken effect, so repeat it with its key or read
+    /// the state back. A read has changed nothing: repeat it freely.
     Indeterminate(Box<Indeterminate>),
     /// Vipps said yes and the answer cannot be read: a write HAS taken effect.
     Unreadable(Box<Unreadable>),
@@ -75,7 +76,7 @@ impl Report {
         self.elapsed
     }
 
-    /// The key that every attempt carried, to repeat the call with.
+    /// The key of a write, to repeat the call with: every attempt carried it.
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.idempotency_key.as_ref()
@@ -98,7 +99,7 @@ macro_rules! reported {
     )* };
 }
 
-reported!(InvalidRequest, Authentication, NotSent, NoAnswer, Refused, Indeterminate, Unreadable);
+reported!(InvalidRequest, TokenError, NotSent, Refused, Indeterminate, Unreadable);
 
 /// A request that cannot be valid, found before it was sent.
 #[derive(Debug)]
@@ -122,18 +123,48 @@ impl InvalidRequest {
     }
 }
 
-/// No access token could be had, so that nothing was sent.
-#[derive(Debug)]
-pub struct Authentication {
+/// Why no access token could be had, so that nothing was sent.
+#[derive(Clone, Debug)]
+pub struct TokenError {
     pub(crate) report: Report,
-    pub(crate) source: TokenError,
+    pub(crate) failure: Arc<TokenFailure>,
 }
 
-impl Authentication {
-    /// What the token request came to.
+impl TokenError {
+    /// The HTTP status, where one arrived.
     #[must_use]
-    pub fn token_error(&self) -> &TokenError {
-        &self.source
+    pub fn status(&self) -> Option<u16> {
+        self.failure.status
+    }
+
+    /// The error body, where one arrived.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        self.failure.problem.as_ref()
+    }
+
+    /// When Vipps asks to come back, where it does.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.failure.retry_after
+    }
+
+    /// True when the same keys may get a token a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.failure.transient
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.failure, f)
+    }
+}
+
+impl StdError for TokenError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failure.source()
     }
 }
 
@@ -141,14 +172,6 @@ impl Authentication {
 #[derive(Debug)]
 pub struct NotSent {
     pub(crate) report: Report,
-    pub(crate) source: Option<Source>,
-}
-
-/// A read that nobody answered.
-#[derive(Debug)]
-pub struct NoAnswer {
-    pub(crate) report: Report,
-    pub(crate) timeout: Option<Duration>,
     pub(crate) source: Option<Source>,
 }
 
@@ -187,7 +210,7 @@ impl Refused {
     }
 }
 
-/// A write whose effect is not known.
+/// A call that no answer settles.
 #[derive(Debug)]
 pub struct Indeterminate {
     pub(crate) report: Report,
@@ -207,19 +230,19 @@ pub struct Unreadable {
 }
 
 impl Error {
-    /// A request that breaks a rule of `operation`, found before anything was sent.
-    #[must_use]
-    pub fn invalid_request(operation: &Operation, violation: &Violation) -> Self {
-        Self::invalid(operation, Some(violation.field().to_owned()), violation.rule().to_owned())
-    }
-
-    pub(crate) fn invalid(operation: &Operation, field: Option<String>, rule: String) -> Self {
+    /// A request that breaks a rule, found before anything was sent.
+    pub(crate) fn invalid(
+        operation: &Operation,
+        idempotency_key: Option<IdempotencyKey>,
+        field: Option<String>,
+        rule: String,
+    ) -> Self {
         let report = Report {
             operation: operation.id,
             is_read: operation.is_read(),
             attempts: 0,
             elapsed: Duration::ZERO,
-            idempotency_key: None,
+            idempotency_key,
         };
         Self::InvalidRequest(Box::new(InvalidRequest { report, field, rule }))
     }
@@ -231,7 +254,6 @@ impl Error {
             Self::InvalidRequest(error) => &error.report,
             Self::Authentication(error) => &error.report,
             Self::NotSent(error) => &error.report,
-            Self::NoAnswer(error) => &error.report,
             Self::Refused(error) => &error.report,
             Self::Indeterminate(error) => &error.report,
             Self::Unreadable(error) => &error.report,
@@ -242,13 +264,12 @@ impl Error {
     #[must_use]
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
-            Self::Indeterminate(_) => true,
-            Self::Unreadable(error) => !error.report.is_read,
+            Self::Indeterminate(_) | Self::Unreadable(_) => !self.report().is_read,
             _ => false,
         }
     }
 
-    /// The key that every attempt carried, to repeat the call with.
+    /// The key of a write, to repeat the call with: every attempt carried it.
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.report().idempotency_key()
@@ -279,7 +300,7 @@ impl Error {
             Self::Refused(error) => Some(error.status),
             Self::Indeterminate(error) => error.status,
             Self::Unreadable(error) => Some(error.status),
-            Self::Authentication(error) => error.source.status(),
+            Self::Authentication(error) => error.status(),
             _ => None,
         }
     }
@@ -290,7 +311,7 @@ impl Error {
         match self {
             Self::Refused(error) => Some(&error.problem),
             Self::Indeterminate(error) => error.problem.as_ref(),
-            Self::Authentication(error) => error.source.problem(),
+            Self::Authentication(error) => error.problem(),
             _ => None,
         }
     }
@@ -313,7 +334,7 @@ impl Error {
         match self {
             Self::Refused(error) => error.retry_after,
             Self::Indeterminate(error) => error.retry_after,
-            Self::Authentication(error) => error.source.retry_after(),
+            Self::Authentication(error) => error.retry_after(),
             _ => None,
         }
     }
@@ -336,14 +357,6 @@ impl fmt::Display for Error {
                     report.tried()
                 )
             }
-            Self::NoAnswer(error) => {
-                write!(
-                    f,
-                    "{operation} {} ({}); it changes nothing and is safe to repeat",
-                    unanswered(error.timeout),
-                    report.tried()
-                )
-            }
             Self::Refused(error) => {
                 write!(f, "{operation} refused with {}: {}", status_line(error.status), error.problem)?;
                 come_back(f, error.retry_after)
@@ -353,10 +366,15 @@ impl fmt::Display for Error {
                     Some(status) => write!(f, "{operation} was answered {} ", status_line(status))?,
                     None => write!(f, "{operation} {} ", unanswered(error.timeout))?,
                 }
-                write!(f, "({}); it may have taken effect: ", report.tried())?;
-                match &report.idempotency_key {
-                    Some(key) => write!(f, "repeat with idempotency key {key} or read the state back")?,
-                    None => f.write_str("it has no idempotency key, so read the state back before repeating it")?,
+                write!(f, "({}); ", report.tried())?;
+                if report.is_read {
+                    f.write_str("it changes nothing and is safe to repeat")?;
+                } else {
+                    f.write_str("it may have taken effect: ")?;
+                    match &report.idempotency_key {
+                        Some(key) => write!(f, "repeat with idempotency key {key} or read the state back")?,
+                        None => f.write_str("it has no idempotency key, so read the state back before repeating it")?,
+                    }
                 }
                 come_back(f, error.retry_after)
             }
@@ -375,14 +393,14 @@ fn unanswered(timeout: Option<Duration>) -> String {
     }
 }
 
-fn come_back(f: &mut fmt::Formatter<'_>, after: Option<Duration>) -> fmt::Result {
+pub(crate) fn come_back(f: &mut fmt::Formatter<'_>, after: Option<Duration>) -> fmt::Result {
     match after {
         Some(after) => write!(f, "; come back in {after:?}"),
         None => Ok(()),
     }
 }
 
-fn status_line(status: u16) -> String {
+pub(crate) fn status_line(status: u16) -> String {
     let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     reason.map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"))
 }
@@ -393,92 +411,12 @@ impl StdError for Error {
             source.as_deref().map(|source| source as &(dyn StdError + 'static))
         }
         match self {
-            Self::Authentication(error) => Some(&error.source),
+            Self::Authentication(error) => Some(&**error),
             Self::NotSent(error) => opaque(&error.source),
-            Self::NoAnswer(error) => opaque(&error.source),
             Self::Indeterminate(error) => opaque(&error.source),
             Self::Unreadable(error) => opaque(&error.source),
             Self::InvalidRequest(_) | Self::Refused(_) => None,
         }
-    }
-}
-
-/// Why no access token could be had. Cheap to clone: every waiting call gets one.
-#[derive(Clone, Debug)]
-pub struct TokenError {
-    pub(crate) inner: std::sync::Arc<TokenFailure>,
-}
-
-#[derive(Debug)]
-pub(crate) struct TokenFailure {
-    pub(crate) status: Option<u16>,
-    pub(crate) problem: Option<Problem>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) what: String,
-    pub(crate) transient: bool,
-    pub(crate) source: Option<Source>,
-}
-
-impl TokenError {
-    /// The runtime that was fetching has ended.
-    pub(crate) fn of_a_lost_task() -> Self {
-        let what = "ended with the runtime that made it".into();
-        let failure =
-            TokenFailure { status: None, problem: None, retry_after: None, what, transient: true, source: None };
-        Self { inner: std::sync::Arc::new(failure) }
-    }
-
-    /// No token came within the limit of an attempt.
-    pub(crate) fn out_of_time(limit: Duration) -> Self {
-        let what = format!("got no answer within {limit:?}");
-        let failure =
-            TokenFailure { status: None, problem: None, retry_after: None, what, transient: true, source: None };
-        Self { inner: std::sync::Arc::new(failure) }
-    }
-
-    /// The HTTP status, where one arrived.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
-        self.inner.status
-    }
-
-    /// The error body, where one arrived.
-    #[must_use]
-    pub fn problem(&self) -> Option<&Problem> {
-        self.inner.problem.as_ref()
-    }
-
-    /// When Vipps asks to come back, where it does.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.inner.retry_after
-    }
-
-    /// True when the same keys may get a token a little later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.inner.transient
-    }
-}
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.inner.status, &self.inner.problem) {
-            (Some(status), Some(problem)) => write!(f, "access token refused with {}: {problem}", status_line(status))?,
-            _ => write!(f, "access token request {}", self.inner.what)?,
-        }
-        if matches!(self.inner.status, Some(400 | 401 | 403)) {
-            f.write_str(
-                "; check client id, client secret and subscription key, and that they are of this environment",
-            )?;
-        }
-        come_back(f, self.inner.retry_after)
-    }
-}
-
-impl StdError for TokenError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -501,10 +439,53 @@ pub enum ConfigError {
     /// The environment is https and this build has no TLS.
     #[error("{0} needs TLS: turn on the feature `rustls`, or hand in a client of your own")]
     NoTls(String),
-    /// The base address carries a password, a query, or a scheme other than http and https.
-    #[error(transparent)]
-    Environment(#[from] vipps_types::EnvironmentError),
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up; on a machine without certificates, install `ca-certificates`")]
     HttpClient(#[source] Source),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indeterminate(is_read: bool, key: Option<&str>) -> Error {
+        let report = Report {
+            operation: if is_read { "getPayment" } else { "capturePayment" },
+            is_read,
+            attempts: 3,
+            elapsed: Duration::from_secs(30),
+            idempotency_key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+        };
+        Error::Indeterminate(Box::new(Indeterminate {
+            report,
+            timeout: Some(Duration::from_secs(10)),
+            status: None,
+            problem: None,
+            retry_after: None,
+            source: None,
+        }))
+    }
+
+    #[test]
+    fn a_read_without_an_answer_claims_no_effect() {
+        let cases = [
+            (true, None, "getPayment got no answer within 10s (3 attempts); it changes nothing and is safe to repeat"),
+            (
+                false,
+                Some("6a1e"),
+                "capturePayment got no answer within 10s (3 attempts); it may have taken effect: \
+                 repeat with idempotency key 6a1e or read the state back",
+            ),
+            (
+                false,
+                None,
+                "capturePayment got no answer within 10s (3 attempts); it may have taken effect: \
+                 it has no idempotency key, so read the state back before repeating it",
+            ),
+        ];
+        for (is_read, key, said) in cases {
+            let error = indeterminate(is_read, key);
+            assert_eq!((error.may_have_taken_effect(), error.to_string().as_str()), (!is_read, said));
+        }
+    }
 }

@@ -36,10 +36,7 @@ mod transport;
 
 pub use call::Call;
 pub use clock::{Clock, SystemClock, Timer};
-pub use error::{
-    Authentication, ConfigError, Error, Indeterminate, InvalidRequest, NoAnswer, NotSent, Refused, Report, TokenError,
-    Unreadable,
-};
+pub use error::{ConfigError, Error, Indeterminate, InvalidRequest, NotSent, Refused, Report, TokenError, Unreadable};
 pub use observe::{Event, Observer};
 pub use operation::{Auth, KeyCheck, KeyRule, Operation};
 pub use problem::{Problem, ProblemField, ProblemShape};

@@ -66,8 +66,7 @@ impl fmt::Debug for ProblemField {
 
 impl Problem {
     /// Reads an error body.
-    #[must_use]
-    pub fn read(raw: Bytes) -> Self {
+    pub(crate) fn read(raw: Bytes) -> Self {
         // Some servers send a byte order mark.
         let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw);
         let mut problem = match serde_json::from_slice::<Value>(text) {

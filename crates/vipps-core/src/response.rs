@@ -8,31 +8,36 @@ use reqwest::header::HeaderMap;
 /// A decoded answer, with what else is known of the call. Dereferences to the answer.
 #[derive(Clone)]
 pub struct Response<T> {
-    value: T,
-    status: u16,
+    answer: T,
+    http_status: u16,
     headers: HeaderMap,
     attempts: u32,
 }
 
 impl<T> Response<T> {
-    pub(crate) fn new(value: T, status: u16, headers: HeaderMap, attempts: u32) -> Self {
-        Self { value, status, headers, attempts }
+    pub(crate) fn new(answer: T, http_status: u16, headers: HeaderMap, attempts: u32) -> Self {
+        Self { answer, http_status, headers, attempts }
     }
 
     /// The answer alone.
     pub fn into_inner(self) -> T {
-        self.value
+        self.answer
     }
 
     /// The same call with another view of its answer.
     pub fn map<U>(self, view: impl FnOnce(T) -> U) -> Response<U> {
-        Response { value: view(self.value), status: self.status, headers: self.headers, attempts: self.attempts }
+        Response {
+            answer: view(self.answer),
+            http_status: self.http_status,
+            headers: self.headers,
+            attempts: self.attempts,
+        }
     }
 
-    /// The HTTP status, 200 to 299.
+    /// The HTTP status, 200 to 299. (A plain `status` is the answer's own, where it has one.)
     #[must_use]
-    pub fn status(&self) -> u16 {
-        self.status
+    pub fn http_status(&self) -> u16 {
+        self.http_status
     }
 
     /// The value of a response header, where it is there and text.
@@ -57,7 +62,7 @@ impl<T> Deref for Response<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.answer
     }
 }
 
@@ -65,8 +70,8 @@ impl<T> Deref for Response<T> {
 impl<T: fmt::Debug> fmt::Debug for Response<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("value", &self.value)
-            .field("status", &self.status)
+            .field("value", &self.answer)
+            .field("status", &self.http_status)
             .field("attempts", &self.attempts)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! Access tokens: fetched on first use, kept for their life, refreshed once however many
 //! tasks wait.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use futures_util::future::{BoxFuture, Either, Shared, select};
 use reqwest::header::HeaderValue;
 
 use crate::clock::Timer;
-use crate::error::TokenError;
+use crate::error::{Source, come_back, status_line};
+use crate::problem::Problem;
 
 /// A bearer token as a header value; never printed.
 pub(crate) struct AccessToken {
@@ -26,7 +28,56 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-type Fetched = Result<Arc<AccessToken>, TokenError>;
+/// What a failed token request came to; all calls that waited for it share it.
+#[derive(Debug)]
+pub(crate) struct TokenFailure {
+    pub(crate) status: Option<u16>,
+    pub(crate) problem: Option<Problem>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) what: String,
+    pub(crate) transient: bool,
+    pub(crate) source: Option<Source>,
+}
+
+impl TokenFailure {
+    /// The runtime that was fetching has ended.
+    fn of_a_lost_task() -> Self {
+        Self::for_now("ended with the runtime that made it".into())
+    }
+
+    /// No token came within the limit of an attempt.
+    pub(crate) fn out_of_time(limit: Duration) -> Self {
+        Self::for_now(format!("got no answer within {limit:?}"))
+    }
+
+    /// Nothing arrived, and the next request may do better.
+    fn for_now(what: String) -> Self {
+        Self { status: None, problem: None, retry_after: None, what, transient: true, source: None }
+    }
+}
+
+impl fmt::Display for TokenFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.status, &self.problem) {
+            (Some(status), Some(problem)) => write!(f, "access token refused with {}: {problem}", status_line(status))?,
+            _ => write!(f, "access token request {}", self.what)?,
+        }
+        if matches!(self.status, Some(400 | 401 | 403)) {
+            f.write_str(
+                "; check client id, client secret and subscription key, and that they are of this environment",
+            )?;
+        }
+        come_back(f, self.retry_after)
+    }
+}
+
+impl StdError for TokenFailure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+type Fetched = Result<Arc<AccessToken>, Arc<TokenFailure>>;
 type Flight = Shared<BoxFuture<'static, Fetched>>;
 
 /// The token of one credential set. A failed fetch is never kept.
@@ -64,7 +115,7 @@ impl TokenCache {
                 Some(known) => known.clone(),
                 None => {
                     let task = tokio::spawn(self.clone().land(fetch()));
-                    let flight = async { task.await.unwrap_or_else(|_| Err(TokenError::of_a_lost_task())) };
+                    let flight = async { task.await.unwrap_or_else(|_| Err(Arc::new(TokenFailure::of_a_lost_task()))) };
                     state.flights += 1;
                     let started = (state.flights, flight.boxed().shared());
                     state.flight = Some(started.clone());
@@ -121,7 +172,6 @@ pub(crate) fn slack(life: Duration, set: Option<Duration>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::TokenFailure;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn token(life: u64) -> Arc<AccessToken> {
@@ -138,16 +188,8 @@ mod tests {
         Box::pin(std::future::pending())
     }
 
-    fn failure() -> TokenError {
-        let failure = TokenFailure {
-            status: None,
-            problem: None,
-            retry_after: None,
-            what: "failed".into(),
-            transient: true,
-            source: None,
-        };
-        TokenError { inner: Arc::new(failure) }
+    fn failure() -> Arc<TokenFailure> {
+        Arc::new(TokenFailure::for_now("failed".into()))
     }
 
     #[tokio::test]

@@ -13,13 +13,13 @@ use vipps_types::{Credentials, Environment, LooseText, MerchantSerialNumber, Sec
 use crate::budget::Budget;
 use crate::call;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{ConfigError, TokenError, TokenFailure};
+use crate::error::ConfigError;
 use crate::observe::Observer;
 use crate::operation::{Auth, Operation};
 use crate::problem::Problem;
 use crate::retry::{self, RetryPolicy};
 use crate::system::System;
-use crate::token::{AccessToken, TokenCache, slack};
+use crate::token::{AccessToken, TokenCache, TokenFailure, slack};
 
 const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 const SALES_UNIT: HeaderName = HeaderName::from_static("merchant-serial-number");
@@ -216,26 +216,26 @@ impl Transport {
     }
 
     /// A fresh access token.
-    pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
+    pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, Arc<TokenFailure>> {
         let inner = &self.inner;
         // How long a refresh may keep a call waiting that has a token still.
         let patience = inner.clock.limit(inner.policy.attempt_timeout / 5);
         inner.tokens.get(inner.clock.elapsed(), patience, || self.clone().fetch_token()).await
     }
 
-    fn fetch_token(self) -> BoxFuture<'static, Result<Arc<AccessToken>, TokenError>> {
+    fn fetch_token(self) -> BoxFuture<'static, Result<Arc<AccessToken>, Arc<TokenFailure>>> {
         async move {
             let limit = self.inner.policy.attempt_timeout;
             let timer = self.inner.clock.limit(limit);
             match select(self.request_token().boxed(), timer).await {
                 Either::Left((fetched, _)) => fetched.map(Arc::new),
-                Either::Right(_) => Err(token_error(None, format!("got no answer within {limit:?}"), true, None)),
+                Either::Right(_) => Err(Arc::new(TokenFailure::out_of_time(limit))),
             }
         }
         .boxed()
     }
 
-    async fn request_token(&self) -> Result<AccessToken, TokenError> {
+    async fn request_token(&self) -> Result<AccessToken, Arc<TokenFailure>> {
         let inner = &self.inner;
         let mut headers = inner.headers.clone();
         headers.remove(PSP_ID);
@@ -245,13 +245,14 @@ impl Transport {
         let url = format!("{}/accesstoken/get", inner.base_url);
         let response = inner.http.post(url).headers(headers).send().await.map_err(|error| {
             let what = if error.is_connect() { "found no connection" } else { "lost its connection" };
-            token_error(None, what.into(), true, Some(error.without_url()))
+            no_token(None, what, true, Some(error.without_url()))
         })?;
         let status = response.status();
         let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response.bytes().await.map_err(|error| {
-            token_error(Some(status.as_u16()), "got half an answer".into(), true, Some(error.without_url()))
-        })?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| no_token(Some(status.as_u16()), "got half an answer", true, Some(error.without_url())))?;
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
             let failure = TokenFailure {
@@ -262,15 +263,15 @@ impl Transport {
                 transient,
                 source: None,
             };
-            return Err(TokenError { inner: Arc::new(failure) });
+            return Err(Arc::new(failure));
         }
         let answer: TokenAnswer = serde_json::from_slice(&body)
             // The parser's text may repeat what it read, so it is not kept.
-            .map_err(|_| token_error(None, "got an answer that holds no token".into(), false, None))?;
+            .map_err(|_| no_token(None, "got an answer that holds no token", false, None))?;
         let life: u64 = answer.expires_in.and_then(|text| text.as_str().trim().parse().ok()).unwrap_or_default();
         let life = Duration::from_secs(life).min(LONGEST_LIFE);
         let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token.reveal()))
-            .map_err(|_| token_error(None, "got a token that cannot be sent".into(), false, None))?;
+            .map_err(|_| no_token(None, "got a token that cannot be sent", false, None))?;
         Ok(AccessToken {
             header: sensitive(header),
             refresh_at: started + (life - slack(life, inner.policy.refresh_slack)),
@@ -296,9 +297,11 @@ struct TokenAnswer {
     expires_in: Option<LooseText>,
 }
 
-fn token_error(status: Option<u16>, what: String, transient: bool, source: Option<reqwest::Error>) -> TokenError {
+/// A token request that brought no error body.
+fn no_token(status: Option<u16>, what: &str, transient: bool, source: Option<reqwest::Error>) -> Arc<TokenFailure> {
     let source = source.map(|source| Box::new(source) as crate::error::Source);
-    TokenError { inner: Arc::new(TokenFailure { status, problem: None, retry_after: None, what, transient, source }) }
+    let what = what.to_owned();
+    Arc::new(TokenFailure { status, problem: None, retry_after: None, what, transient, source })
 }
 
 fn sensitive(mut value: HeaderValue) -> HeaderValue {
@@ -366,7 +369,10 @@ impl TransportBuilder {
 
     /// An HTTP client of your own, for a proxy or certificates. It must follow no redirects
     /// and retry nothing by itself: a redirect would carry the keys to another host.
-    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+    ///
+    /// The one option that takes a type of a dependency: a [`reqwest::Client`] of reqwest 0.13.
+    /// A later reqwest changes this method, and nothing else of the interface.
+    pub fn reqwest_client(mut self, client: reqwest::Client) -> Self {
         self.http = Some(client);
         self
     }
@@ -410,9 +416,6 @@ impl TransportBuilder {
             return Err(ConfigError::SlackTooLong(slack));
         }
         let base_url = self.environment.base_url().to_owned();
-        if let Environment::Custom(_) = self.environment {
-            base_url.parse::<Environment>()?;
-        }
         let http = match self.http {
             Some(http) => http,
             None => http_client(&self.environment)?,

@@ -10,6 +10,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let psp = vipps_psp::Client::with_transport(&transport);
     let call = Call::new(&operations::GET_PSP_PAYMENT_DETAILS);
     let details = transport.run(call, || psp.get_psp_payment_details().psp_transaction_id("acme-1").send()).await?;
-    assert_eq!(details.status(), 200);
+    assert_eq!(details.http_status(), 200);
     Ok(())
 }

@@ -10,6 +10,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recurring = vipps_recurring::Client::with_transport(&transport);
     let call = Call::new(&operations::FETCH_AGREEMENT_V3);
     let agreement = transport.run(call, || recurring.fetch_agreement_v3().agreement_id("agr_5kSeqz").send()).await?;
-    assert_eq!(agreement.status(), 200);
+    assert_eq!(agreement.http_status(), 200);
     Ok(())
 }

@@ -26,7 +26,7 @@ mod timestamp;
 
 pub use amount::{Amount, AmountError, Currency};
 pub use credentials::{Credentials, CredentialsError, MerchantSerialNumber};
-pub use environment::{Environment, EnvironmentError};
+pub use environment::{BaseUrl, Environment, EnvironmentError};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
 pub use limits::{Pattern, Place, Violation};
 pub use loose_text::LooseText;

@@ -10,6 +10,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let webhooks = vipps_webhooks::Client::with_transport(&transport);
     let call = Call::new(&operations::LIST_WEBHOOKS);
     let registered = transport.run(call, || webhooks.list_webhooks().send()).await?;
-    assert_eq!(registered.status(), 200);
+    assert_eq!(registered.http_status(), 200);
     Ok(())
 }

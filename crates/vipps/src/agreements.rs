@@ -1,13 +1,14 @@
 //! Agreements: what a customer lets a merchant charge, and how often.
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use vipps_core::types::{Amount, Currency, Personal, Place, Timestamp, Violation};
-use vipps_core::{Error, Response};
-use vipps_recurring::enums::{AgreementStatus, CampaignV3, PatchAgreementV3Status, TimePeriodUnit};
+use vipps_core::types::{Currency, Personal, Place};
+use vipps_core::{Call, Error, Response};
+use vipps_recurring::enums::{AgreementStatus, PatchAgreementV3Status, PricingResponseV3};
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, call, checked, keyed, unbuilt};
+use crate::call::{Options, call, keyed, unbuilt};
 use crate::client::Client;
+use crate::new_agreement::NewAgreement;
 use crate::wait::{Schedule, waits, watch};
 
 /// Agreements of a client; see [`Client::agreements`].
@@ -24,195 +25,6 @@ pub struct Agreement(Box<types::AgreementResponseV3>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct DraftedAgreement(types::DraftAgreementResponseV3);
 
-/// An agreement to draft: by the kind of its pricing. Prices are minor units.
-///
-/// ```
-/// use vipps::{Amount, NewAgreement};
-///
-/// let tea = NewAgreement::legacy("Tea club", Amount::nok_minor(9_900), "https://acme.example/thanks")
-///     .monthly()
-///     .agreement_url("https://acme.example/tea");
-/// # let _ = tea;
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewAgreement(Box<types::DraftAgreementV3>);
-
-impl NewAgreement {
-    /// The same price every interval; a charge may be at most five times it.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn legacy(product_name: impl Into<String>, price: Amount, redirect_url: impl Into<String>) -> Self {
-        let pricing =
-            types::LegacyPricingRequestV3::builder().amount(price.minor_units()).currency(price.currency().clone());
-        let pricing: types::LegacyPricingRequestV3 = pricing.try_into().expect("every required field is given");
-        Self::new(product_name, pricing, redirect_url)
-    }
-
-    /// A price that differs from charge to charge, up to what the customer chooses; the
-    /// suggestion is shown to them.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn variable(product_name: impl Into<String>, suggested_max: Amount, redirect_url: impl Into<String>) -> Self {
-        let pricing = types::VariablePricingRequestV3::builder()
-            .suggested_max_amount(suggested_max.minor_units())
-            .currency(suggested_max.currency().clone());
-        let pricing: types::VariablePricingRequestV3 = pricing.try_into().expect("every required field is given");
-        Self::new(product_name, pricing, redirect_url)
-    }
-
-    /// Any price at any time.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn flexible(product_name: impl Into<String>, currency: Currency, redirect_url: impl Into<String>) -> Self {
-        let pricing = types::FlexiblePricingRequestV3::builder().currency(currency);
-        let pricing: types::FlexiblePricingRequestV3 = pricing.try_into().expect("every required field is given");
-        Self::new(product_name, pricing, redirect_url)
-    }
-
-    fn new(
-        product_name: impl Into<String>,
-        pricing: impl Into<vipps_recurring::enums::PricingRequestV3>,
-        redirect_url: impl Into<String>,
-    ) -> Self {
-        let draft = types::DraftAgreementV3::builder()
-            .product_name(product_name.into())
-            .pricing(pricing.into())
-            .merchant_redirect_url(redirect_url.into());
-        Self(Box::new(draft.try_into().expect("every required field is given")))
-    }
-
-    /// One interval is this many days, weeks, months or years: 1 to 31.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn interval(mut self, count: i64, unit: TimePeriodUnit) -> Self {
-        self.0.interval = Some(period(count, unit));
-        self
-    }
-
-    /// One interval is a month.
-    #[must_use]
-    pub fn monthly(self) -> Self {
-        self.interval(1, TimePeriodUnit::Month)
-    }
-
-    /// Where the customer sees and ends the agreement at the merchant's: https. Norwegian
-    /// merchants must have one.
-    #[must_use]
-    pub fn agreement_url(mut self, url: impl Into<String>) -> Self {
-        self.0.merchant_agreement_url = Some(url.into());
-        self
-    }
-
-    /// What is sold, in more words.
-    #[must_use]
-    pub fn product_description(mut self, text: impl Into<String>) -> Self {
-        self.0.product_description = Some(text.into());
-        self
-    }
-
-    /// The customer's phone: country code and number, digits only.
-    #[must_use]
-    pub fn phone_number(mut self, number: impl Into<String>) -> Self {
-        self.0.phone_number = Some(Personal::new(number.into()));
-        self
-    }
-
-    /// The merchant's own id of the agreement: 1 to 64 characters, not unique.
-    #[must_use]
-    pub fn external_id(mut self, id: impl Into<String>) -> Self {
-        self.0.external_id = Some(id.into());
-        self
-    }
-
-    /// A lower price until a point in time.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn price_campaign(self, price: i64, end: impl Into<Timestamp>) -> Self {
-        let campaign = types::PriceCampaignV3::builder().price(price).end(end.into());
-        self.campaign(types::PriceCampaignV3::try_from(campaign).expect("every required field is given"))
-    }
-
-    /// Another price for a first period.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn period_campaign(self, price: i64, count: i64, unit: TimePeriodUnit) -> Self {
-        let campaign = types::PeriodCampaignV3::builder().price(price).period(period(count, unit));
-        self.campaign(types::PeriodCampaignV3::try_from(campaign).expect("every required field is given"))
-    }
-
-    /// Another price until an event, which the text names.
-    ///
-    /// # Panics
-    ///
-    /// Never: every required field is given.
-    #[must_use]
-    pub fn event_campaign(self, price: i64, date: impl Into<Timestamp>, text: impl Into<String>) -> Self {
-        let campaign = types::EventCampaignV3::builder().price(price).event_date(date.into()).event_text(text.into());
-        self.campaign(types::EventCampaignV3::try_from(campaign).expect("every required field is given"))
-    }
-
-    fn campaign(mut self, campaign: impl Into<CampaignV3>) -> Self {
-        self.0.campaign = Some(campaign.into());
-        self
-    }
-
-    /// A first charge that the customer approves together with the agreement.
-    #[must_use]
-    pub fn initial_charge(mut self, charge: types::InitialChargeV3) -> Self {
-        self.0.initial_charge = Some(charge);
-        self
-    }
-
-    /// Every field, as the document names it.
-    pub fn raw_mut(&mut self) -> &mut types::DraftAgreementV3 {
-        &mut self.0
-    }
-
-    fn check(&self) -> Result<(), Violation> {
-        let body = Place::ROOT;
-        limits::draft_agreement_v3(&self.0, &body)?;
-        use vipps_recurring::enums::PricingRequestV3;
-        let pricing = body.field("pricing");
-        match &self.0.pricing {
-            PricingRequestV3::Legacy(legacy) => pricing.field("amount").range(legacy.amount, Some(1), None)?,
-            PricingRequestV3::Variable(variable) => {
-                pricing.field("suggestedMaxAmount").range(variable.suggested_max_amount, Some(1), None)?;
-            }
-            _ => {}
-        }
-        if let Some(first) = &self.0.initial_charge {
-            body.field("initialCharge").field("amount").range(first.amount, Some(1), None)?;
-        }
-        crate::call::address(&self.0.merchant_redirect_url, &body.field("merchantRedirectUrl"), true)?;
-        match &self.0.merchant_agreement_url {
-            Some(url) => crate::call::address(url, &body.field("merchantAgreementUrl"), false),
-            None => Ok(()),
-        }
-    }
-}
-
-fn period(count: i64, unit: TimePeriodUnit) -> types::TimePeriod {
-    types::TimePeriod::builder().count(count).unit(unit).try_into().expect("every required field is given")
-}
-
 impl Agreement {
     /// Vipps' id of the agreement: `agr_5kSeqz`.
     #[must_use]
@@ -224,6 +36,17 @@ impl Agreement {
     #[must_use]
     pub fn status(&self) -> Option<&AgreementStatus> {
         self.0.status.as_ref()
+    }
+
+    /// The currency of its price and of its charges; `None` where the answer does not say.
+    #[must_use]
+    pub fn currency(&self) -> Option<&Currency> {
+        match self.0.pricing.as_ref()? {
+            PricingResponseV3::Legacy(pricing) => pricing.currency.as_ref(),
+            PricingResponseV3::Variable(pricing) => pricing.currency.as_ref(),
+            PricingResponseV3::Flexible(pricing) => pricing.currency.as_ref(),
+            _ => None,
+        }
     }
 
     /// Everything the answer held, as the document names it.
@@ -339,12 +162,14 @@ impl DraftAgreement {
     /// [`Error`]: `Indeterminate` when the draft may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
         let operation = &operations::DRAFT_AGREEMENT_V3;
-        checked(operation, self.agreement.check())?;
-        let external_id = self.agreement.0.external_id.clone();
-        let key = self.options.settle_named_key(operation, external_id.as_deref(), "externalId")?;
+        let external_id = self.agreement.raw().external_id.as_deref();
+        let key = self.options.settle_named_key(operation, external_id, "externalId")?;
+        let call = self.options.call(operation).key(&key);
+        call.checked(self.agreement.check())?;
         let client = &self.options.client;
-        let request = client.recurring().draft_agreement_v3().idempotency_key(key.as_str()).body(*self.agreement.0);
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let body = self.agreement.into_request();
+        let request = client.recurring().draft_agreement_v3().idempotency_key(key.as_str()).body(body);
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(DraftedAgreement))
     }
 }
@@ -372,20 +197,21 @@ impl UpdateAgreement {
     /// [`Error`]: `InvalidRequest` when it both stops and changes the agreement.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::UPDATE_AGREEMENT_PATCH_V3;
+        let key = self.options.settle_key(operation, &self.id);
+        let call = self.options.call(operation).key(&key);
         let body = Place::ROOT;
         let alone =
             types::PatchAgreementV3::try_from(types::PatchAgreementV3::builder().status(self.change.status.clone()));
         let stops = self.change.status.is_some() && !alone.is_ok_and(|alone| alone == *self.change);
         if stops {
             let broken = body.field("status").broken("must be alone: stop an agreement in a call of its own");
-            return Err(Error::invalid_request(operation, &broken));
+            return Err(call.invalid(&broken));
         }
-        checked(operation, limits::patch_agreement_v3(&self.change, &body))?;
-        let key = self.options.settle_key(operation, &self.id);
+        call.checked(limits::patch_agreement_v3(&self.change, &body))?;
         let client = &self.options.client;
         let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());
         let request = request.idempotency_key(key.as_str()).body(*self.change);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 
@@ -398,13 +224,14 @@ impl ForceAccept {
     /// test one.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::ACCEPT_V3;
-        let body = types::ForceAcceptAgreementV3::builder().phone_number(Personal::new(self.phone_number));
-        let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(operation, &error))?;
         let key = self.options.settle_key(operation, &self.id);
+        let call = self.options.call(operation).key(&key);
+        let body = types::ForceAcceptAgreementV3::builder().phone_number(Personal::new(self.phone_number));
+        let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request =
             client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(key.as_str()).body(body);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 
@@ -456,7 +283,7 @@ impl ListAgreements {
 
     /// One page: by the token of the page before it, or by its number.
     async fn page(&self, page: i64, token: Option<String>) -> Result<(Vec<Agreement>, Option<String>), Error> {
-        let operation = &operations::LIST_AGREEMENTS_V3;
+        let call = Call::new(&operations::LIST_AGREEMENTS_V3);
         let mut request = self.client.recurring().list_agreements_v3();
         if let Some(status) = &self.status {
             request = request.status(status.clone());
@@ -465,13 +292,13 @@ impl ListAgreements {
             request = request.created_after(after);
         }
         if let Some(size) = self.page_size {
-            checked(operation, limits::list_agreements_v3_page_size(size))?;
+            call.checked(limits::list_agreements_v3_page_size(size))?;
             request = request.page_size(size).page_number(page);
         }
         if let Some(token) = token {
             request = request.continuation_token(token);
         }
-        let answer = self.client.transport().run(vipps_core::Call::new(operation), || request.clone().send()).await?;
+        let answer = self.client.transport().run(call, || request.clone().send()).await?;
         let token = answer.header("continuation-token").map(str::to_owned);
         Ok((answer.into_inner().into_iter().map(Agreement::from).collect(), token))
     }

@@ -47,14 +47,14 @@ impl Options {
     /// key that is to be derived needs it, or two things would share one.
     pub(crate) fn settle_named_key(
         &self,
-        operation: &Operation,
+        operation: &'static Operation,
         name: Option<&str>,
         field: &str,
     ) -> Result<IdempotencyKey, Error> {
         let derived = self.key.is_none() && self.sequence.is_some();
         if derived && name.is_none_or(str::is_empty) {
             let broken = Place::ROOT.field(field).broken("is required to derive a key from it");
-            return Err(Error::invalid_request(operation, &broken));
+            return Err(self.call(operation).invalid(&broken));
         }
         Ok(self.settle_key(operation, name.unwrap_or_default()))
     }
@@ -69,11 +69,6 @@ impl Options {
         }
         call
     }
-}
-
-/// A rule broken before anything was sent.
-pub(crate) fn checked(operation: &Operation, checked: Result<(), Violation>) -> Result<(), Error> {
-    checked.map_err(|violation| Error::invalid_request(operation, &violation))
 }
 
 /// An address that Vipps sends people or calls to: https, or the scheme of an app where
@@ -180,8 +175,8 @@ macro_rules! keyed {
 }
 
 /// A body whose builder lacks something: a defect here, told as a broken rule.
-pub(crate) fn unbuilt(operation: &Operation, error: &dyn std::fmt::Display) -> Error {
-    Error::invalid_request(operation, &Place::ROOT.field("body").broken(error.to_string()))
+pub(crate) fn unbuilt(call: &Call, error: &dyn std::fmt::Display) -> Error {
+    call.invalid(&Place::ROOT.field("body").broken(error.to_string()))
 }
 
 pub(crate) use {call, keyed};

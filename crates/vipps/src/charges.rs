@@ -1,17 +1,18 @@
-//! Charges: collections under an agreement. Amounts are minor units of its currency.
+//! Charges: collections under an agreement, in its currency.
+//!
+//! Requests carry the value of an amount alone, so only Vipps knows whether its currency is
+//! that of the agreement: [`Agreement::currency`](crate::Agreement::currency) tells it.
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use vipps_core::types::{IdempotencyKey, Place};
+use vipps_core::types::{Amount, Currency, Place};
 use vipps_core::{Error, Response};
 use vipps_recurring::enums::{ChargeCreationTypeV3, ChargeStatus, TransactionType};
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, call, checked, keyed, unbuilt};
+use crate::batch::CreateMany;
+use crate::call::{Options, call, keyed, unbuilt};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
-
-/// The most charges that one request may carry; more are sent in parts.
-const BATCH: usize = 2000;
 
 /// Charges of a client; see [`Client::charges`].
 #[derive(Clone, Debug)]
@@ -23,39 +24,26 @@ pub struct Charges {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Charge(Box<types::ChargeResponseV3>);
 
-/// A charge to create under an agreement.
+/// A charge that was just created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreatedCharge(types::ChargeReference);
+
+/// A charge to create under an agreement. Its amount is in the currency of the agreement.
+///
+/// ```
+/// use vipps::{Amount, NewCharge};
+///
+/// let december = NewCharge::recurring(Amount::nok_minor(9_900), "December", "2026-12-24", 5).order_id("tea-2026-12");
+/// # let _ = december;
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewCharge(Box<types::CreateChargeV3>);
-
-/// What became of one charge of [`Charges::create_many`].
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum BatchOutcome {
-    /// Vipps took it on; read it later, since it may still fail.
-    Accepted,
-    /// Vipps refuses it, for these reasons.
-    Refused(Vec<String>),
-    /// The answer was lost, or does not name it: it may have been taken on. Repeat the same
-    /// charges with the same key, or read it.
-    Unknown,
-}
-
-/// The charges of a batch, each with what became of it.
-#[derive(Debug)]
-pub struct BatchResult {
-    /// By the merchant's order id, in the order they were given.
-    pub charges: Vec<(String, BatchOutcome)>,
-    /// The errors of parts that failed as a whole.
-    pub errors: Vec<Error>,
-    /// The key to repeat exactly these charges with.
-    pub idempotency_key: IdempotencyKey,
-}
 
 impl NewCharge {
     /// A charge that is due on a date (`2026-12-24`), tried again for 0 to 14 days, and
     /// captured by itself.
     #[must_use]
-    pub fn recurring(amount: i64, description: impl Into<String>, due: impl Into<String>, retry_days: i64) -> Self {
+    pub fn recurring(amount: Amount, description: impl Into<String>, due: impl Into<String>, retry_days: i64) -> Self {
         let mut charge = Self::new(amount, description);
         charge.0.due = Some(due.into());
         charge.0.retry_days = Some(retry_days);
@@ -64,15 +52,15 @@ impl NewCharge {
 
     /// A charge for now, outside the schedule of the agreement.
     #[must_use]
-    pub fn unscheduled(amount: i64, description: impl Into<String>) -> Self {
+    pub fn unscheduled(amount: Amount, description: impl Into<String>) -> Self {
         let mut charge = Self::new(amount, description);
         charge.0.type_ = Some(ChargeCreationTypeV3::Unscheduled);
         charge
     }
 
-    fn new(amount: i64, description: impl Into<String>) -> Self {
+    fn new(amount: Amount, description: impl Into<String>) -> Self {
         let charge = types::CreateChargeV3::builder()
-            .amount(amount)
+            .amount(amount.minor_units())
             .description(description.into())
             .transaction_type(TransactionType::DirectCapture);
         Self(Box::new(charge.try_into().expect("every required field is given")))
@@ -111,10 +99,33 @@ impl Charge {
         &self.0.status
     }
 
-    /// The amount, in minor units.
+    /// The amount. Where the answer names no currency it is in `XXX`, which ISO 4217 has for
+    /// none and which goes together with no other.
     #[must_use]
-    pub fn amount(&self) -> i64 {
-        self.0.amount
+    pub fn amount(&self) -> Amount {
+        self.money(self.0.amount)
+    }
+
+    /// Taken so far, refunds not subtracted; `None` where the answer does not say.
+    #[must_use]
+    pub fn captured(&self) -> Option<Amount> {
+        Some(self.money(self.0.summary.as_ref()?.captured?))
+    }
+
+    /// Given back so far; `None` where the answer does not say.
+    #[must_use]
+    pub fn refunded(&self) -> Option<Amount> {
+        Some(self.money(self.0.summary.as_ref()?.refunded?))
+    }
+
+    /// Released without having been taken; `None` where the answer does not say.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<Amount> {
+        Some(self.money(self.0.summary.as_ref()?.cancelled?))
+    }
+
+    fn money(&self, minor_units: i64) -> Amount {
+        Amount::new(minor_units, self.0.currency.clone().unwrap_or_else(|| Currency::from("XXX")))
     }
 
     /// Everything the answer held, as the document names it.
@@ -127,6 +138,20 @@ impl Charge {
     #[must_use]
     pub fn is_processed(&self) -> bool {
         !matches!(self.0.status, ChargeStatus::Pending | ChargeStatus::Due | ChargeStatus::Processing)
+    }
+}
+
+impl CreatedCharge {
+    /// The id of the charge: the merchant's order id where one was given.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.0.charge_id.as_deref()
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::ChargeReference {
+        &self.0
     }
 }
 
@@ -149,7 +174,7 @@ impl Charges {
     /// Creates any number of charges, of any agreements, in parts of at most 2000, each with
     /// its own key; says of every charge what became of it.
     pub fn create_many(&self, charges: Vec<types::CreateChargeAsyncV3>) -> CreateMany {
-        CreateMany { client: self.client.clone(), charges, key: None }
+        CreateMany::new(self.client.clone(), charges)
     }
 
     /// Reads a charge.
@@ -180,18 +205,24 @@ impl Charges {
         }
     }
 
-    /// Takes reserved money, all of it or a part.
-    pub fn capture(&self, agreement_id: impl Into<String>, charge_id: impl Into<String>, amount: i64) -> CaptureCharge {
+    /// Takes reserved money, all of it or a part, in the currency of the agreement.
+    pub fn capture(
+        &self,
+        agreement_id: impl Into<String>,
+        charge_id: impl Into<String>,
+        amount: Amount,
+    ) -> CaptureCharge {
         let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
         CaptureCharge { options: Options::new(&self.client), agreement_id, charge_id, amount }
     }
 
-    /// Gives captured money back, all of it or a part; the customer sees the description.
+    /// Gives captured money back, all of it or a part, in the currency of the agreement; the
+    /// customer sees the description.
     pub fn refund(
         &self,
         agreement_id: impl Into<String>,
         charge_id: impl Into<String>,
-        amount: i64,
+        amount: Amount,
         description: impl Into<String>,
     ) -> RefundCharge {
         let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
@@ -218,7 +249,7 @@ impl Charges {
 
 call! {
     /// See [`Charges::create`].
-    CreateCharge { agreement_id: String, charge: NewCharge } -> types::ChargeReference
+    CreateCharge { agreement_id: String, charge: NewCharge } -> CreatedCharge
 }
 call! {
     /// See [`Charges::get`].
@@ -234,11 +265,11 @@ call! {
 }
 call! {
     /// See [`Charges::capture`].
-    CaptureCharge { agreement_id: String, charge_id: String, amount: i64 } -> ()
+    CaptureCharge { agreement_id: String, charge_id: String, amount: Amount } -> ()
 }
 call! {
     /// See [`Charges::refund`].
-    RefundCharge { agreement_id: String, charge_id: String, amount: i64, description: String } -> ()
+    RefundCharge { agreement_id: String, charge_id: String, amount: Amount, description: String } -> ()
 }
 keyed!(CreateCharge, CancelCharge, CaptureCharge, RefundCharge);
 
@@ -248,19 +279,21 @@ impl CreateCharge {
     /// # Errors
     ///
     /// [`Error`]: `Indeterminate` when the charge may exist; repeat it with its key.
-    pub async fn send(self) -> Result<Response<types::ChargeReference>, Error> {
+    pub async fn send(self) -> Result<Response<CreatedCharge>, Error> {
         let operation = &operations::CREATE_CHARGE_V3;
-        let body = Place::ROOT;
-        checked(operation, body.field("amount").range(self.charge.0.amount, Some(1), None))?;
-        checked(operation, limits::create_charge_v3(&self.charge.0, &body))?;
-        if let Some(due) = &self.charge.0.due {
-            checked(operation, crate::call::date(due, &body.field("due")))?;
-        }
         let key = self.options.settle_key(operation, &self.agreement_id);
+        let call = self.options.call(operation).key(&key);
+        let body = Place::ROOT;
+        call.checked(body.field("amount").range(self.charge.0.amount, Some(1), None))?;
+        call.checked(limits::create_charge_v3(&self.charge.0, &body))?;
+        if let Some(due) = &self.charge.0.due {
+            call.checked(crate::call::date(due, &body.field("due")))?;
+        }
         let client = &self.options.client;
         let request = client.recurring().create_charge_v3().agreement_id(self.agreement_id.as_str());
         let request = request.idempotency_key(key.as_str()).body(*self.charge.0);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        let answer = client.transport().run(call, || request.clone().send()).await?;
+        Ok(answer.map(CreatedCharge))
     }
 }
 
@@ -319,15 +352,16 @@ impl CaptureCharge {
     /// [`Error`]: `Indeterminate` when it may have taken effect; repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::CAPTURE_CHARGE_V3;
-        let body = types::CaptureRequestV3::builder().amount(self.amount);
-        let body = types::CaptureRequestV3::try_from(body).map_err(|error| unbuilt(operation, &error))?;
-        checked(operation, Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
-        checked(operation, limits::capture_request_v3(&body, &Place::ROOT))?;
         let key = self.options.settle_key(operation, &self.charge_id);
+        let call = self.options.call(operation).key(&key);
+        let body = types::CaptureRequestV3::builder().amount(self.amount.minor_units());
+        let body = types::CaptureRequestV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
+        call.checked(Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
+        call.checked(limits::capture_request_v3(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.recurring().capture_charge_v3().agreement_id(self.agreement_id.as_str());
         let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key.as_str()).body(body);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 
@@ -339,88 +373,17 @@ impl RefundCharge {
     /// [`Error`]: `Indeterminate` when it may have taken effect; repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::REFUND_CHARGE_V3;
-        let body = types::RefundRequest::builder().amount(self.amount).description(self.description);
-        let body = types::RefundRequest::try_from(body).map_err(|error| unbuilt(operation, &error))?;
-        checked(operation, Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
-        checked(operation, limits::refund_request(&body, &Place::ROOT))?;
         let key = self.options.settle_key(operation, &self.charge_id);
+        let call = self.options.call(operation).key(&key);
+        let body = types::RefundRequest::builder().amount(self.amount.minor_units()).description(self.description);
+        let body = types::RefundRequest::try_from(body).map_err(|error| unbuilt(&call, &error))?;
+        call.checked(Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
+        call.checked(limits::refund_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.recurring().refund_charge_v3().agreement_id(self.agreement_id.as_str());
         let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key.as_str()).body(body);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
-}
-
-/// See [`Charges::create_many`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is sent before `send`"]
-pub struct CreateMany {
-    client: Client,
-    charges: Vec<types::CreateChargeAsyncV3>,
-    key: Option<IdempotencyKey>,
-}
-
-impl CreateMany {
-    /// The key of this batch; the keys of its parts are derived from it. Give the key of an
-    /// earlier result, with the same charges in the same order, to repeat it.
-    pub fn idempotency_key(mut self, key: IdempotencyKey) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// Sends it, part after part. A part that fails does not stop the others.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidRequest`] when a charge breaks a rule of form: then nothing is sent.
-    pub async fn send(self) -> Result<BatchResult, Error> {
-        let operation = &operations::CREATE_CHARGE_ASYNC_V3;
-        for (index, charge) in self.charges.iter().enumerate() {
-            let place = Place::ROOT.index(index);
-            checked(operation, place.field("amount").range(charge.amount, Some(1), None))?;
-            checked(operation, limits::create_charge_async_v3(charge, &place))?;
-            checked(operation, crate::call::date(&charge.due, &place.field("due")))?;
-        }
-        let key = self.key.unwrap_or_else(IdempotencyKey::random);
-        let mut result = BatchResult { charges: Vec::new(), errors: Vec::new(), idempotency_key: key.clone() };
-        for (part, sequence) in self.charges.chunks(BATCH).zip(0..) {
-            let sales_unit = self.client.sales_unit().as_str();
-            let part_key = IdempotencyKey::derived(sales_unit, operation.id(), key.as_str(), sequence);
-            let request = self.client.recurring().create_charge_async_v3();
-            let request = request.idempotency_key(part_key.as_str()).body(part.to_vec());
-            let call = vipps_core::Call::new(operation).key(&part_key);
-            match self.client.transport().run(call, || request.clone().send()).await {
-                Ok(answer) => result.charges.extend(outcomes(part, &answer)),
-                Err(error) => {
-                    let outcome = match error.may_have_taken_effect() {
-                        true => BatchOutcome::Unknown,
-                        false => BatchOutcome::Refused(vec![error.to_string()]),
-                    };
-                    result.charges.extend(part.iter().map(|charge| (charge.order_id.clone(), outcome.clone())));
-                    result.errors.push(error);
-                }
-            }
-        }
-        Ok(result)
-    }
-}
-
-/// What an answer says of each charge of its part.
-fn outcomes(part: &[types::CreateChargeAsyncV3], answer: &types::AsyncChargeResponse) -> Vec<(String, BatchOutcome)> {
-    let valid = answer.valid_charges.as_deref().unwrap_or_default();
-    let invalid = answer.invalid_charges.as_deref().unwrap_or_default();
-    let outcome = |charge: &types::CreateChargeAsyncV3| {
-        let refused = invalid.iter().find(|refused| {
-            let item = refused.charge_batch_item_dto.as_ref();
-            item.and_then(|item| item.order_id.as_ref()) == Some(&charge.order_id)
-        });
-        match refused {
-            Some(refused) => BatchOutcome::Refused(refused.errors.clone().unwrap_or_default()),
-            None if valid.contains(&charge.order_id) => BatchOutcome::Accepted,
-            None => BatchOutcome::Unknown,
-        }
-    };
-    part.iter().map(|charge| (charge.order_id.clone(), outcome(charge))).collect()
 }
 
 /// See [`Charges::list`].
@@ -497,5 +460,28 @@ impl WaitUntilProcessed {
             async move { get.send().await.map(Response::into_inner) }
         };
         watch(&*clock, schedule, look, Charge::is_processed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(body: &str) -> Charge {
+        Charge::from(serde_json::from_str::<types::ChargeResponseV3>(body).unwrap())
+    }
+
+    #[test]
+    fn amounts_of_a_charge_have_its_currency_and_are_not_made_up() {
+        let told = charge(
+            r#"{"id":"c","status":"PARTIALLY_REFUNDED","amount":900,"currency":"DKK",
+                "summary":{"captured":900,"refunded":100,"cancelled":0}}"#,
+        );
+        let money = [Some(told.amount()), told.captured(), told.refunded(), told.cancelled()];
+        assert_eq!(money, [900, 900, 100, 0].map(|value| Some(Amount::dkk_minor(value))));
+        let untold = charge(r#"{"id":"c","status":"DUE","amount":900,"summary":{}}"#);
+        assert_eq!((untold.captured(), untold.refunded(), untold.cancelled()), (None, None, None));
+        assert_eq!(untold.amount().to_string(), "9.00 XXX");
+        assert!(untold.amount().checked_sub(&Amount::nok_minor(900)).is_err());
     }
 }

@@ -7,18 +7,21 @@
 //! use vipps::{Amount, Client, Credentials, Decision, Environment, NewPayment};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let vipps = Client::builder(Environment::Test, Credentials::from_env()?).build()?;
-//! let price = Amount::nok_minor(49_900);
+//! let vipps = Client::builder(Environment::from_env()?, Credentials::from_env()?).build()?;
+//! let (payments, price) = (vipps.payments(), Amount::nok_minor(49_900));
 //!
-//! let order = NewPayment::web_redirect("acme-order-1042", price.clone(), "https://acme.example/thanks");
-//! let created = vipps.payments().create(order.description("Hoodie")).await?;
-//! println!("send the customer to {:?}", created.redirect_url());
+//! let order = NewPayment::web_redirect("acme-order-1042", price.clone(), "https://example.com/redirect");
+//! let created = payments.create(order.description("Hoodie")).await?;
+//! println!("the customer goes to {}", created.redirect_url().unwrap_or("the app"));
 //!
-//! if let Decision::Authorized(_) = vipps.payments().wait_for_decision("acme-order-1042").await? {
-//!     vipps.payments().capture("acme-order-1042", price).await?;
+//! if let Decision::Authorized(_) = payments.wait_for_decision("acme-order-1042").await? {
+//!     let captured = payments.capture("acme-order-1042", price).derived_key(1).await?;
+//!     println!("captured {}", captured.aggregate().captured());
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! That is `examples/take_payment.rs`, shortened.
 //!
 //! Every call is one to four attempts under one idempotency key; its error says whether
 //! money may have moved ([`Error::may_have_taken_effect`]). Rules of form are checked
@@ -34,12 +37,12 @@ mod wait;
 
 pub use client::{Client, ClientBuilder};
 pub use vipps_core::types::{
-    Amount, AmountError, Credentials, CredentialsError, Currency, Environment, EnvironmentError, IdempotencyKey,
-    IdempotencyKeyError, MerchantSerialNumber, Personal, Secret, Timestamp,
+    Amount, AmountError, BaseUrl, Credentials, CredentialsError, Currency, Environment, EnvironmentError,
+    IdempotencyKey, IdempotencyKeyError, MerchantSerialNumber, Personal, Secret, Timestamp,
 };
 pub use vipps_core::{
-    Clock, ConfigError, Error, Event, Indeterminate, InvalidRequest, Observer, Problem, Refused, Response, RetryPolicy,
-    System, TokenError,
+    Clock, ConfigError, Error, Event, Indeterminate, InvalidRequest, NotSent, Observer, Problem, Refused, Report,
+    Response, RetryPolicy, System, TokenError, Unreadable,
 };
 
 #[cfg(feature = "epayment")]
@@ -71,20 +74,28 @@ pub use vipps_epayment as epayment;
 #[cfg(feature = "recurring")]
 mod agreements;
 #[cfg(feature = "recurring")]
+mod batch;
+#[cfg(feature = "recurring")]
 mod charges;
+#[cfg(feature = "recurring")]
+mod new_agreement;
 #[cfg(feature = "recurring-v2")]
 mod v2;
 
 #[cfg(feature = "recurring")]
 pub use agreements::{
-    Agreement, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements, NewAgreement,
+    Agreement, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements,
     UpdateAgreement, WaitUntilActive,
 };
 #[cfg(feature = "recurring")]
+pub use batch::{BatchOutcome, BatchResult, CreateMany};
+#[cfg(feature = "recurring")]
 pub use charges::{
-    BatchOutcome, BatchResult, CancelCharge, CaptureCharge, Charge, Charges, CreateCharge, CreateMany, GetCharge,
-    GetChargeById, ListCharges, NewCharge, RefundCharge, WaitUntilProcessed,
+    CancelCharge, CaptureCharge, Charge, Charges, CreateCharge, CreatedCharge, GetCharge, GetChargeById, ListCharges,
+    NewCharge, RefundCharge, WaitUntilProcessed,
 };
+#[cfg(feature = "recurring")]
+pub use new_agreement::{InitialCharge, NewAgreement};
 #[cfg(feature = "recurring-v2")]
 pub use v2::V2;
 
@@ -96,21 +107,24 @@ pub use sessions::{
 };
 
 #[cfg(feature = "psp")]
-mod psp;
+mod psp_payments;
 #[cfg(feature = "psp")]
-pub use psp::{ForceApprovePsp, GetPspDetails, InitiatePspPayment, Psp, UpdatePspStatus};
+pub use psp_payments::{
+    ForceApprovePsp, GetPspDetails, InitiatePspPayment, InitiatedPspPayment, Psp, PspLogEntry, PspPaymentDetails,
+    PspReportReceipt, UpdatePspStatus,
+};
 
 #[cfg(feature = "webhooks")]
-mod webhooks;
+mod webhook_registrations;
 #[cfg(feature = "webhooks")]
-pub use webhooks::{DeleteWebhook, ListWebhooks, RegisterWebhook, Webhooks};
+pub use webhook_registrations::{DeleteWebhook, ListWebhooks, RegisterWebhook, RegisteredWebhook, Webhook, Webhooks};
 
 /// The generated types of the other APIs; they may change when their documents do.
 #[cfg(feature = "checkout")]
 pub use vipps_checkout as checkout;
 #[cfg(feature = "psp")]
-pub use vipps_psp as psp_api;
+pub use vipps_psp as psp;
 #[cfg(feature = "recurring")]
 pub use vipps_recurring as recurring;
 #[cfg(feature = "webhooks")]
-pub use vipps_webhooks as webhooks_api;
+pub use vipps_webhooks as webhooks;

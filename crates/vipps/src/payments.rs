@@ -4,7 +4,7 @@ use vipps_core::types::{Amount, Personal, Place, Secret};
 use vipps_core::{Error, Response};
 use vipps_epayment::{limits, operations, types};
 
-use crate::call::{Options, call, checked, keyed, unbuilt};
+use crate::call::{Options, call, keyed, unbuilt};
 use crate::client::Client;
 use crate::decision::WaitForDecision;
 use crate::new_payment::{NewPayment, positive};
@@ -112,12 +112,13 @@ impl Create {
     /// 4150 means that the reference is taken; `Indeterminate` that the payment may exist.
     pub async fn send(self) -> Result<Response<CreatedPayment>, Error> {
         let operation = &operations::CREATE_PAYMENT;
-        checked(operation, self.payment.check())?;
-        let body = self.payment.into_request();
-        let key = self.options.settle_key(operation, &body.reference);
+        let key = self.options.settle_key(operation, &self.payment.raw().reference);
+        let call = self.options.call(operation).key(&key);
+        call.checked(self.payment.check())?;
         let client = &self.options.client;
+        let body = self.payment.into_request();
         let request = client.epayment().create_payment().idempotency_key(key.as_str()).body(body);
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedPayment::from))
     }
 }
@@ -129,11 +130,11 @@ impl GetPayment {
     ///
     /// [`Error`]: `Refused` with code 5090 means that there is no such payment.
     pub async fn send(self) -> Result<Response<Payment>, Error> {
-        let operation = &operations::GET_PAYMENT;
-        checked(operation, limits::get_payment_reference(&self.reference))?;
+        let call = self.options.call(&operations::GET_PAYMENT);
+        call.checked(limits::get_payment_reference(&self.reference))?;
         let client = &self.options.client;
         let request = client.epayment().get_payment().reference(self.reference.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Payment::from))
     }
 }
@@ -145,11 +146,11 @@ impl GetEvents {
     ///
     /// [`Error`]: `Refused` with code 5090 means that there is no such payment.
     pub async fn send(self) -> Result<Response<Vec<PaymentEvent>>, Error> {
-        let operation = &operations::GET_PAYMENT_EVENT_LOG;
-        checked(operation, limits::get_payment_event_log_reference(&self.reference))?;
+        let call = self.options.call(&operations::GET_PAYMENT_EVENT_LOG);
+        call.checked(limits::get_payment_event_log_reference(&self.reference))?;
         let client = &self.options.client;
         let request = client.epayment().get_payment_event_log().reference(self.reference.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(|events| events.into_iter().map(PaymentEvent::from).collect()))
     }
 }
@@ -170,15 +171,16 @@ impl Cancel {
     /// (authorized), 6190 (nothing left); `Indeterminate` when it may have taken effect.
     pub async fn send(self) -> Result<Response<Modification>, Error> {
         let operation = &operations::CANCEL_PAYMENT;
-        checked(operation, limits::cancel_payment_reference(&self.reference))?;
         let key = self.options.settle_key(operation, &self.reference);
+        let call = self.options.call(operation).key(&key);
+        call.checked(limits::cancel_payment_reference(&self.reference))?;
         let client = &self.options.client;
         let mut request =
             client.epayment().cancel_payment().reference(self.reference.as_str()).idempotency_key(key.as_str());
         if self.only_if_not_authorized {
             request = request.body_map(|body| body.cancel_transaction_only(Some(true)));
         }
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
     }
 }
@@ -192,17 +194,17 @@ impl Capture {
     /// (too late), 6170 (all captured); `Indeterminate` when it may have taken effect.
     pub async fn send(self) -> Result<Response<Modification>, Error> {
         let operation = &operations::CAPTURE_PAYMENT;
-        checked(operation, limits::capture_payment_reference(&self.reference))?;
-        let body = types::CaptureModificationRequest::builder().modification_amount(self.amount);
-        let body = types::CaptureModificationRequest::try_from(body).map_err(|error| unbuilt(operation, &error))?;
-        let amount = Place::ROOT.field("modificationAmount");
-        checked(operation, positive(&body.modification_amount, &amount))?;
-        checked(operation, limits::capture_modification_request(&body, &Place::ROOT))?;
         let key = self.options.settle_key(operation, &self.reference);
+        let call = self.options.call(operation).key(&key);
+        call.checked(limits::capture_payment_reference(&self.reference))?;
+        let body = types::CaptureModificationRequest::builder().modification_amount(self.amount);
+        let body = types::CaptureModificationRequest::try_from(body).map_err(|error| unbuilt(&call, &error))?;
+        call.checked(positive(&body.modification_amount, &Place::ROOT.field("modificationAmount")))?;
+        call.checked(limits::capture_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.epayment().capture_payment().reference(self.reference.as_str());
         let request = request.idempotency_key(key.as_str()).body(body);
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
     }
 }
@@ -216,17 +218,17 @@ impl Refund {
     /// (too late); `Indeterminate` when it may have taken effect.
     pub async fn send(self) -> Result<Response<Modification>, Error> {
         let operation = &operations::REFUND_PAYMENT;
-        checked(operation, limits::refund_payment_reference(&self.reference))?;
-        let body = types::RefundModificationRequest::builder().modification_amount(self.amount);
-        let body = types::RefundModificationRequest::try_from(body).map_err(|error| unbuilt(operation, &error))?;
-        let amount = Place::ROOT.field("modificationAmount");
-        checked(operation, positive(&body.modification_amount, &amount))?;
-        checked(operation, limits::refund_modification_request(&body, &Place::ROOT))?;
         let key = self.options.settle_key(operation, &self.reference);
+        let call = self.options.call(operation).key(&key);
+        call.checked(limits::refund_payment_reference(&self.reference))?;
+        let body = types::RefundModificationRequest::builder().modification_amount(self.amount);
+        let body = types::RefundModificationRequest::try_from(body).map_err(|error| unbuilt(&call, &error))?;
+        call.checked(positive(&body.modification_amount, &Place::ROOT.field("modificationAmount")))?;
+        call.checked(limits::refund_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.epayment().refund_payment().reference(self.reference.as_str());
         let request = request.idempotency_key(key.as_str()).body(body);
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
     }
 }
@@ -251,19 +253,18 @@ impl ForceApprove {
     /// [`Error`]: `Refused` with code 6230 (already authorized), 10010 (already ended),
     /// 10020 (not in production), 10060 (Express and card payments cannot).
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::FORCE_APPROVE;
-        checked(operation, limits::force_approve_reference(&self.reference))?;
+        let call = self.options.call(&operations::FORCE_APPROVE);
+        call.checked(limits::force_approve_reference(&self.reference))?;
         let mut body = types::ForceApprove::builder().token(self.token.map(Secret::new));
         if let Some(phone_number) = self.phone_number {
             let customer = types::CustomerPhoneNumber::builder().phone_number(Some(Personal::new(phone_number)));
-            let customer =
-                types::CustomerPhoneNumber::try_from(customer).map_err(|error| unbuilt(operation, &error))?;
+            let customer = types::CustomerPhoneNumber::try_from(customer).map_err(|error| unbuilt(&call, &error))?;
             body = body.customer(customer);
         }
-        let body = types::ForceApprove::try_from(body).map_err(|error| unbuilt(operation, &error))?;
-        checked(operation, limits::force_approve(&body, &Place::ROOT))?;
+        let body = types::ForceApprove::try_from(body).map_err(|error| unbuilt(&call, &error))?;
+        call.checked(limits::force_approve(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.epayment().force_approve().reference(self.reference.as_str()).body(body);
-        client.transport().run(self.options.call(operation), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
 }

@@ -5,7 +5,7 @@ use vipps_checkout::{limits, operations, types};
 use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
-use crate::call::{Options, address, call, checked, keyed};
+use crate::call::{Options, address, call, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
 
@@ -152,17 +152,18 @@ impl CreateSession {
     /// [`Error`]: `Refused` with status 409 when the reference is taken.
     pub async fn send(self) -> Result<Response<CreatedSession>, Error> {
         let operation = &operations::CREATE_SESSION;
-        checked(operation, limits::initiate_session_request(&self.session, &Place::ROOT))?;
-        checked(operation, check(&self.session))?;
         let reference = match &self.session {
-            InitiateSessionRequest::Payment(session) => session.reference.clone(),
-            InitiateSessionRequest::Subscription(session) => session.reference.clone(),
+            InitiateSessionRequest::Payment(session) => session.reference.as_deref(),
+            InitiateSessionRequest::Subscription(session) => session.reference.as_deref(),
             _ => None,
         };
-        let key = self.options.settle_named_key(operation, reference.as_deref(), "reference")?;
+        let key = self.options.settle_named_key(operation, reference, "reference")?;
+        let call = self.options.call(operation).key(&key);
+        call.checked(limits::initiate_session_request(&self.session, &Place::ROOT))?;
+        call.checked(check(&self.session))?;
         let client = &self.options.client;
         let request = client.checkout().create_session().idempotency_key(key.as_str()).body(self.session);
-        let answer = client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await?;
+        let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedSession))
     }
 }
@@ -190,12 +191,13 @@ impl UpdateSession {
     /// [`Error`]: `Refused` when the session is paid, ended or unknown.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::UPDATE_SESSION;
-        checked(operation, limits::update_session_request(&self.change, &Place::ROOT))?;
         let key = self.options.settle_key(operation, &self.reference);
+        let call = self.options.call(operation).key(&key);
+        call.checked(limits::update_session_request(&self.change, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.checkout().update_session().reference(self.reference.as_str());
         let request = request.idempotency_key(key.as_str()).body(*self.change);
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 

@@ -10,7 +10,6 @@ use vipps_core::{Call, Error, Response};
 use vipps_recurring::v2::enums::{AgreementStatus, ChargeStatus};
 use vipps_recurring::v2::{limits, operations, types};
 
-use crate::call::checked;
 use crate::client::Client;
 
 /// Recurring version 2 of a client; see [`Client::v2`].
@@ -54,9 +53,10 @@ impl V2 {
         &self,
         body: types::DraftAgreementV2,
     ) -> Result<Response<types::DraftAgreementResponseV2>, Error> {
-        checked(&operations::DRAFT_AGREEMENT, limits::draft_agreement_v2(&body, &Place::ROOT))?;
+        let call = Call::new(&operations::DRAFT_AGREEMENT);
+        call.checked(limits::draft_agreement_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().draft_agreement().body(body);
-        self.client.transport().run(Call::new(&operations::DRAFT_AGREEMENT), || request.clone().send()).await
+        self.client.transport().run(call, || request.clone().send()).await
     }
 
     /// Reads an agreement.
@@ -79,9 +79,10 @@ impl V2 {
         agreement_id: &str,
         body: types::PatchAgreementV2,
     ) -> Result<Response<types::AgreementReference>, Error> {
-        checked(&operations::UPDATE_AGREEMENT_PUT, limits::patch_agreement_v2(&body, &Place::ROOT))?;
+        let call = Call::new(&operations::UPDATE_AGREEMENT_PUT);
+        call.checked(limits::patch_agreement_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().update_agreement_put().agreement_id(agreement_id).body(body);
-        self.client.transport().run(Call::new(&operations::UPDATE_AGREEMENT_PUT), || request.clone().send()).await
+        self.client.transport().run(call, || request.clone().send()).await
     }
 
     /// Changes an agreement. Sent once.
@@ -94,9 +95,10 @@ impl V2 {
         agreement_id: &str,
         body: types::PatchAgreementV2,
     ) -> Result<Response<types::AgreementReference>, Error> {
-        checked(&operations::UPDATE_AGREEMENT_PATCH, limits::patch_agreement_v2(&body, &Place::ROOT))?;
+        let call = Call::new(&operations::UPDATE_AGREEMENT_PATCH);
+        call.checked(limits::patch_agreement_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().update_agreement_patch().agreement_id(agreement_id).body(body);
-        self.client.transport().run(Call::new(&operations::UPDATE_AGREEMENT_PATCH), || request.clone().send()).await
+        self.client.transport().run(call, || request.clone().send()).await
     }
 
     /// Accepts an agreement in the customer's place; test environment only. Sent once.
@@ -142,15 +144,11 @@ impl V2 {
         body: types::CreateChargeV2,
         key: &IdempotencyKey,
     ) -> Result<Response<types::ChargeReference>, Error> {
-        checked(&operations::CREATE_CHARGE, limits::create_charge_v2(&body, &Place::ROOT))?;
-        let request = self
-            .client
-            .recurring_v2()
-            .create_charge()
-            .agreement_id(agreement_id)
-            .idempotency_key(key.as_str())
-            .body(body);
-        self.client.transport().run(Call::new(&operations::CREATE_CHARGE).key(key), || request.clone().send()).await
+        let call = Call::new(&operations::CREATE_CHARGE).key(key);
+        call.checked(limits::create_charge_v2(&body, &Place::ROOT))?;
+        let request = self.client.recurring_v2().create_charge().agreement_id(agreement_id);
+        let request = request.idempotency_key(key.as_str()).body(body);
+        self.client.transport().run(call, || request.clone().send()).await
     }
 
     /// Reads a charge.
@@ -210,10 +208,10 @@ impl V2 {
         body: types::RefundRequest,
         key: &IdempotencyKey,
     ) -> Result<Response<()>, Error> {
-        checked(&operations::REFUND_CHARGE, limits::refund_request(&body, &Place::ROOT))?;
+        let call = Call::new(&operations::REFUND_CHARGE).key(key);
+        call.checked(limits::refund_request(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().refund_charge().agreement_id(agreement_id).charge_id(charge_id);
         let request = request.idempotency_key(key.as_str()).body(body);
-        let call = Call::new(&operations::REFUND_CHARGE).key(key);
         Ok(self.client.transport().run(call, || request.clone().send()).await?.map(drop))
     }
 }

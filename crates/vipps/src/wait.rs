@@ -77,11 +77,11 @@ where
     }
 }
 
-/// Whether a later look may succeed.
+/// Whether a later look, which changes nothing, may succeed.
 fn may_pass(error: &Error, young: bool) -> bool {
     match error {
-        Error::NoAnswer(_) | Error::NotSent(_) => true,
-        Error::Authentication(error) => error.token_error().is_transient(),
+        Error::Indeterminate(_) | Error::NotSent(_) => true,
+        Error::Authentication(error) => error.is_transient(),
         Error::Refused(error) => matches!(error.status(), 408 | 423 | 429 | 500..) || (young && error.status() == 404),
         _ => false,
     }

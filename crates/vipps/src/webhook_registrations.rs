@@ -4,13 +4,68 @@ use vipps_core::types::Place;
 use vipps_core::{Error, Response};
 use vipps_webhooks::{operations, types};
 
-use crate::call::{Options, call, checked, unbuilt};
+use crate::call::{Options, address, call, unbuilt};
 use crate::client::Client;
 
 /// Webhook registrations of a client; see [`Client::webhooks`].
 #[derive(Clone, Debug)]
 pub struct Webhooks {
     client: Client,
+}
+
+/// A webhook that was just registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegisteredWebhook(types::RegisterResponse);
+
+/// A webhook as it is listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook(types::Webhook);
+
+impl RegisteredWebhook {
+    /// The id of the registration.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// What its deliveries are signed with: the text as it is, not decoded. Told this once
+    /// only, so keep it.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        self.0.secret.as_ref().map(|secret| secret.reveal().as_str())
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::RegisterResponse {
+        &self.0
+    }
+}
+
+impl Webhook {
+    /// The id of the registration.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
+    /// Where the events are delivered.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.0.url.as_deref()
+    }
+
+    /// The events that are delivered, such as `epayments.payment.authorized.v1`.
+    #[must_use]
+    pub fn events(&self) -> &[String] {
+        self.0.events.as_deref().unwrap_or_default()
+    }
+
+    /// Everything the answer held, as the document names it.
+    #[must_use]
+    pub fn raw(&self) -> &types::Webhook {
+        &self.0
+    }
 }
 
 impl Webhooks {
@@ -50,11 +105,11 @@ impl Webhooks {
         &self,
         url: impl Into<String>,
         events: impl IntoIterator<Item = E>,
-    ) -> Result<Option<types::RegisterResponse>, Error> {
+    ) -> Result<Option<RegisteredWebhook>, Error> {
         let url = url.into();
         let known = self.list().send().await?;
-        let of_this_url = known.webhooks.iter().flatten().filter(|hook| hook.url.as_deref() == Some(url.as_str()));
-        let covered: Vec<&String> = of_this_url.flat_map(|hook| hook.events.iter().flatten()).collect();
+        let of_this_url = known.iter().filter(|hook| hook.url() == Some(url.as_str()));
+        let covered: Vec<&String> = of_this_url.flat_map(Webhook::events).collect();
         let missing: Vec<String> =
             events.into_iter().map(Into::into).filter(|event| !covered.contains(&event)).collect();
         if missing.is_empty() {
@@ -66,11 +121,11 @@ impl Webhooks {
 
 call! {
     /// See [`Webhooks::register`].
-    RegisterWebhook { url: String, events: Vec<String> } -> types::RegisterResponse
+    RegisterWebhook { url: String, events: Vec<String> } -> RegisteredWebhook
 }
 call! {
     /// See [`Webhooks::list`].
-    ListWebhooks {} -> types::QueryResponse
+    ListWebhooks {} -> Vec<Webhook>
 }
 call! {
     /// See [`Webhooks::delete`].
@@ -84,16 +139,16 @@ impl RegisterWebhook {
     ///
     /// [`Error`]: `Indeterminate` when the answer was lost: list, and delete what has no
     /// known secret.
-    pub async fn send(self) -> Result<Response<types::RegisterResponse>, Error> {
-        let operation = &operations::REGISTER_WEBHOOK;
+    pub async fn send(self) -> Result<Response<RegisteredWebhook>, Error> {
+        let call = self.options.call(&operations::REGISTER_WEBHOOK);
         let body = Place::ROOT;
-        checked(operation, crate::call::address(&self.url, &body.field("url"), false))?;
-        checked(operation, body.field("events").count(self.events.len() as u64, Some(1), None, "element"))?;
+        call.checked(address(&self.url, &body.field("url"), false))?;
+        call.checked(body.field("events").count(self.events.len() as u64, Some(1), None, "element"))?;
         let request = types::RegisterRequest::builder().url(self.url).events(self.events);
-        let request = types::RegisterRequest::try_from(request).map_err(|error| unbuilt(operation, &error))?;
+        let request = types::RegisterRequest::try_from(request).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request = client.webhooks_api().register_webhook().body(request);
-        client.transport().run(self.options.call(operation), || request.clone().send()).await
+        Ok(client.transport().run(call, || request.clone().send()).await?.map(RegisteredWebhook))
     }
 }
 
@@ -103,10 +158,12 @@ impl ListWebhooks {
     /// # Errors
     ///
     /// [`Error`], as every read.
-    pub async fn send(self) -> Result<Response<types::QueryResponse>, Error> {
+    pub async fn send(self) -> Result<Response<Vec<Webhook>>, Error> {
+        let call = self.options.call(&operations::LIST_WEBHOOKS);
         let client = &self.options.client;
         let request = client.webhooks_api().list_webhooks();
-        client.transport().run(self.options.call(&operations::LIST_WEBHOOKS), || request.clone().send()).await
+        let answer = client.transport().run(call, || request.clone().send()).await?;
+        Ok(answer.map(|list| list.webhooks.unwrap_or_default().into_iter().map(Webhook).collect()))
     }
 }
 
