@@ -3,6 +3,8 @@
 
 /// Every body of the documents, full and odd in every place, made from the documents.
 mod bodies;
+/// Pages as people use them, in a browser (feature `browser`).
+mod browser;
 /// Many copies of one request at once: one effect, one answer.
 mod concurrency;
 /// What answers may look like and still be read.
