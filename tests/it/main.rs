@@ -25,6 +25,8 @@ mod recorder;
 mod request_shapes;
 /// Faults before and after the effect, and what the errors claim.
 mod retries;
+/// Checkout: sessions of both kinds, their callbacks, logistics and money.
+mod sandbox_checkout;
 /// Deliveries: signatures, retries, order, misbehaviour.
 mod sandbox_deliveries;
 /// Express, card passthrough and the other callbacks of ePayment.
@@ -33,6 +35,8 @@ mod sandbox_express;
 mod sandbox_limits;
 /// The state machines against small models of their own.
 mod sandbox_model;
+/// PSP: init, makePayment, updates, details.
+mod sandbox_psp;
 /// The published tables of transitions and codes, over HTTP.
 mod sandbox_rules;
 /// Registrations, and the payload of every event type.

@@ -134,7 +134,7 @@ pub(crate) fn find_payment(world: &World, reference: &str, unit: Option<&str>) -
             let id = PaymentId { sales_unit: unit.to_owned(), reference: reference.to_owned() };
             world.payment(&id).map(|_| id).ok_or_else(|| CustomerError::Unknown(reference.to_owned()))
         }
-        None => find(world.payments().map(|(id, _)| id), reference, None),
+        None => find(world.payment_ids(), reference, None),
     }
 }
 
@@ -418,12 +418,8 @@ pub(crate) async fn complete_3ds(shared: &Shared, id: &str, outcome: &str) -> Re
     let state = shared.lock().psp_payment(id).map(|payment| payment.state);
     match (state, outcome) {
         (None, _) => Err(CustomerError::Unknown(id.to_owned())),
-        (Some(PspState::SoftDeclined), "success") => approve_psp(shared, id).await,
-        (Some(PspState::SoftDeclined), "cancel") => cancel_psp(shared, id),
-        (Some(PspState::SoftDeclined), "failure") => {
-            shared.lock().with_psp_payment(id, |payment| payment.state = PspState::Failed);
-            Ok(())
-        }
+        // The PSP knows how it went at the bank, and says so when it is asked again.
+        (Some(PspState::SoftDeclined), "success" | "cancel" | "failure") => approve_psp(shared, id).await,
         (Some(PspState::SoftDeclined), other) => {
             Err(CustomerError::Refused(format!("unknown outcome `{other}` (known: success, cancel, failure)")))
         }

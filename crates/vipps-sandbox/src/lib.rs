@@ -36,6 +36,7 @@ mod deliver;
 mod faults;
 mod idempotency;
 mod identifiers;
+mod journal;
 mod ledger;
 mod options;
 mod pages;

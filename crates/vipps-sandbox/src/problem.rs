@@ -230,14 +230,16 @@ fn psp(refusal: &Refusal, context: &Context<'_>) -> Answer {
     let lines: Vec<(String, String)> = match refusal {
         Refusal::Psp { code, message } => vec![((*code).to_owned(), message.to_string())],
         Refusal::Fields(fields) => {
-            fields.iter().map(|(name, rule)| ("51".into(), format!("Invalid request: {name} {rule}"))).collect()
+            let mut told = fields.clone();
+            told.dedup_by(|next, first| next.0 == first.0);
+            told.iter().map(|(name, rule)| ("51".into(), format!("Invalid request: {name} {rule}"))).collect()
         }
         Refusal::Unknown => return Answer::empty(404),
         Refusal::KeyReused => vec![("51".into(), "Invalid request: the idempotency key was used before".into())],
         Refusal::Busy => vec![("51".into(), "Invalid request: the first request is still being processed".into())],
         other => vec![("51".into(), format!("Invalid request: {}", recurring_parts(other).2))],
     };
-    let status = if matches!(refusal, Refusal::Busy) { 409 } else { 400 };
+    let status = if matches!(refusal, Refusal::Busy | Refusal::KeyReused) { 409 } else { 400 };
     if context.operation == "integrationTestApprovePayment" {
         return Answer::empty(status);
     }

@@ -1,8 +1,11 @@
 //! The way of one request through the sandbox: fault before, authentication, rate limit,
 //! idempotency, shape, rules of state, fault after.
 
+use std::sync::OnceLock;
+
 use axum::http::HeaderMap;
-use serde_json::{Value, json};
+use bytes::Bytes;
+use serde_json::Value;
 
 use super::{access_token, checkout, epayment, guard, psp, recurring, recurring_v2, webhooks};
 use crate::answer::{Answer, HTML};
@@ -10,7 +13,6 @@ use crate::clock::{self, Millis};
 use crate::faults::{BodyKind, Fault, Kind};
 use crate::idempotency::{Known, Scope, fingerprint};
 use crate::problem::{self, Context};
-use crate::redact::redact;
 use crate::refusal::Refusal;
 use crate::sandbox::Shared;
 use crate::schema::{Operation, exchange_violations, operations};
@@ -25,12 +27,18 @@ pub(crate) struct Request<'a> {
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    json: OnceLock<Option<Value>>,
 }
 
 impl Request<'_> {
     /// A header that is there, is text and is not empty.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// The body, where it is JSON; read once.
+    pub(crate) fn json(&self) -> Option<&Value> {
+        self.json.get_or_init(|| serde_json::from_slice(self.body).ok()).as_ref()
     }
 
     /// The sales unit it is for. Where no header says so, it is the first there is.
@@ -67,9 +75,8 @@ impl Request<'_> {
         match self.api() {
             _ if self.is_read() => None,
             "epayment" => {
-                let body = || serde_json::from_slice::<Value>(self.body).ok();
                 let named = self.parameters.first().cloned();
-                let reference = named.or_else(|| Some(body()?["reference"].as_str()?.to_owned()))?;
+                let reference = named.or_else(|| Some(self.json()?["reference"].as_str()?.to_owned()))?;
                 Some(format!("payment {unit}/{reference}"))
             }
             "recurring" | "recurring-v2" => match (self.id(), self.parameters.as_slice()) {
@@ -99,21 +106,22 @@ pub(crate) async fn handle(
     method: &str,
     uri: &axum::http::Uri,
     headers: &HeaderMap,
-    body: &[u8],
+    body: &Bytes,
 ) -> End {
     let path = uri.path();
     let found = operations().iter().find_map(|op| Some((op, op.matches(path)?)).filter(|_| op.method == method));
     let Some((operation, parameters)) = found else {
-        log(&mut shared.lock(), None, method, path, headers, body);
+        shared.lock().log_request(None, method, path, headers, body);
         let elsewhere = operations().iter().any(|op| op.matches(path).is_some());
         let (status, message) = if elsewhere { (405, "Method not allowed") } else { (404, "Resource not found") };
         return End::Answer(Answer::gateway(status, message));
     };
-    let request = Request { operation, parameters, method, path, query: uri.query(), headers, body };
+    let request =
+        Request { operation, parameters, method, path, query: uri.query(), headers, body, json: OnceLock::new() };
     let fault = {
         let mut world = shared.lock();
         world.settle();
-        log(&mut world, Some(operation), method, path, headers, body);
+        world.log_request(Some(&operation.id), method, path, headers, body);
         world.faults.take(&operation.id)
     };
     let Some(fault) = fault else { return End::Answer(process(shared, &request)) };
@@ -218,7 +226,7 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         Ok(key) => key,
         Err(refusal) => return refuse(world, request, &refusal),
     };
-    if request.thing().is_some_and(|thing| world.held.contains(&thing)) {
+    if !world.held.is_empty() && request.thing().is_some_and(|thing| world.held.contains(&thing)) {
         return refuse(world, request, &Refusal::Busy);
     }
     let scope = key.as_ref().map(|key| Scope {
@@ -226,9 +234,9 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         operation: request.id(),
         key: key.clone(),
     });
-    let print = fingerprint(request.method, request.path, request.body);
-    if let Some(scope) = &scope {
-        match world.store.find(scope, &print) {
+    let scope = scope.map(|scope| (scope, fingerprint(request.method, request.path, request.body, request.json())));
+    if let Some((scope, print)) = &scope {
+        match world.store.find(scope, print) {
             Known::Replay(answer) => return answer,
             Known::Conflict => return refuse(world, request, &Refusal::KeyReused),
             Known::Nothing => {}
@@ -243,7 +251,7 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
             (answer, kept)
         }
     };
-    if let Some(scope) = scope.filter(|_| kept) {
+    if let Some((scope, print)) = scope.filter(|_| kept) {
         world.store.keep(scope, print, answer.clone());
     }
     answer
@@ -275,43 +283,4 @@ pub(super) fn context<'a>(world: &mut World, request: &'a Request<'_>) -> Contex
         context_id: world.ids.uuid("context"),
         blank_type: world.settings.problem_type_about_blank,
     }
-}
-
-/// Remembers a request without its secrets and personal data.
-fn log(world: &mut World, operation: Option<&Operation>, method: &str, path: &str, headers: &HeaderMap, body: &[u8]) {
-    const SHOWN: [&str; 13] = [
-        "content-type",
-        "content-length",
-        "continuation-token",
-        "accept",
-        "user-agent",
-        "idempotency-key",
-        "merchant-serial-number",
-        "psp-id",
-        "vipps-system-name",
-        "vipps-system-version",
-        "vipps-system-plugin-name",
-        "vipps-system-plugin-version",
-        "host",
-    ];
-    let headers: serde_json::Map<String, Value> = headers
-        .iter()
-        .map(|(name, value)| {
-            let shown = SHOWN.contains(&name.as_str()).then(|| value.to_str().ok()).flatten().unwrap_or("[redacted]");
-            (name.as_str().to_owned(), Value::from(shown))
-        })
-        .collect();
-    let body = match serde_json::from_slice::<Value>(body) {
-        Ok(mut body) => {
-            redact(&mut body);
-            body
-        }
-        Err(_) if body.is_empty() => Value::Null,
-        Err(_) => json!(format!("[{} bytes that are no JSON]", body.len())),
-    };
-    let at = clock::rfc3339(world.clock.now());
-    let operation = operation.map(|operation| operation.id.as_str());
-    world.log_request(
-        json!({ "at": at, "operation": operation, "method": method, "path": path, "headers": headers, "body": body }),
-    );
 }

@@ -15,10 +15,10 @@ pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Re
             false => Ok(Value::Null),
         };
     }
-    let body: Value = serde_json::from_slice(request.body).map_err(|error| {
-        let what = if std::str::from_utf8(request.body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
-        Refusal::field("body", format!("{what} (line {}, column {})", error.line(), error.column()))
-    })?;
+    let body = match request.json() {
+        Some(body) => body.clone(),
+        None => return Err(Refusal::field("body", why_unreadable(request.body))),
+    };
     if !request.operation.has_body() {
         return Ok(Value::Null);
     }
@@ -33,6 +33,14 @@ pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Re
         world.warn(request.id(), format!("unknown field `{name}` is ignored; the document does not name it"));
     }
     Ok(body)
+}
+
+fn why_unreadable(body: &[u8]) -> String {
+    let what = if std::str::from_utf8(body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
+    match serde_json::from_slice::<Value>(body) {
+        Err(error) => format!("{what} (line {}, column {})", error.line(), error.column()),
+        Ok(_) => what.to_owned(),
+    }
 }
 
 /// What the document says of the body.

@@ -160,13 +160,6 @@ fn transaction_rules(world: &mut World, request: &Request<'_>, transaction: &Val
 
 fn update(world: &mut World, request: &Request<'_>, id: &PaymentId, body: &Value) -> Result<Answer, Refusal> {
     let mut body = body.clone();
-    if let Some(options) = body.get_mut("logisticsOptions").map(Value::take).filter(|_| !world.settings.strict) {
-        world.warn(request.id(), "`logisticsOptions` is taken for `logisticOptions`");
-        body["logisticOptions"] = options;
-        if let Some(members) = body.as_object_mut() {
-            members.remove("logisticsOptions");
-        }
-    }
     body::check(request, &body)?;
     let Some(session) = world.session(id) else { return Err(UNKNOWN) };
     let mut changed = session.request.clone();

@@ -10,7 +10,7 @@ use crate::clock::{DAY, Millis, parse_rfc3339, rfc3339};
 use crate::options::least_value;
 use crate::payment::{Aggregate, Method, Moment, Payment, State};
 use crate::refusal::Refusal;
-use crate::state::{PaymentId, Record, World};
+use crate::state::{PaymentId, Record, Redirect, World};
 
 const MOST: i64 = 65_000_000;
 const EXPRESS_SCOPE: &str = "name address email phoneNumber";
@@ -150,14 +150,13 @@ fn create(
     let mut moment = Moment { at: now, psp_reference: &mut psp_reference };
     let express = !body["shipping"].is_null();
     let payment = Payment::create(value, Currency::from(currency), method, express, expires_at, key, &mut moment);
-    let landing_token = world.ids.secret("landing");
-    let redirect_url = redirect_url(world, &body, &landing_token);
+    let landing_token = world.ids.short("landing", 32);
     let mut given = |name: &str| Some(body[name].take()).filter(|value| !value.is_null());
     let (metadata, shipping, card_passthrough) = (given("metadata"), given("shipping"), given("cardPassthrough"));
     let record = Record {
         payment,
         return_url: text(&body, "returnUrl"),
-        redirect_url: redirect_url.clone(),
+        redirect: redirect(&body),
         landing_token,
         description: text(&body, "paymentDescription"),
         phone_number: body["customer"]["phoneNumber"].as_str().map(str::to_owned),
@@ -168,7 +167,7 @@ fn create(
         card_passthrough: card_passthrough.map(Box::new),
     };
     let mut answer = json!({ "reference": id.reference });
-    if let Some(url) = redirect_url {
+    if let Some(url) = record.redirect_url(&world.base_url) {
         answer["redirectUrl"] = url.into();
     }
     world.insert_payment(id, record);
@@ -202,7 +201,6 @@ fn rules(
 ) -> Result<(), Refusal> {
     let refuse = |code| Err(Refusal::Code(code));
     let flow = body["userFlow"].as_str().unwrap_or_default();
-    let settings = world.settings.clone();
     if flow == "WEB_REDIRECT" && text(body, "returnUrl").is_none() {
         return refuse(4140);
     }
@@ -210,7 +208,7 @@ fn rules(
         return_url(world, request, &url)?;
     }
     customer(body, flow)?;
-    if flow == "PUSH_MESSAGE" && !settings.push_message_allowed {
+    if flow == "PUSH_MESSAGE" && !world.settings.push_message_allowed {
         return refuse(5080);
     }
     if flow == "QR" && body["customerInteraction"] != "CUSTOMER_PRESENT" {
@@ -230,7 +228,7 @@ fn rules(
         return refuse(5010);
     }
     profile(world, body, method)?;
-    expiry(&settings, body, flow, now)?;
+    expiry(&world.settings, body, flow, now)?;
     if method != Method::CardPassthrough && currency != world.options.market.currency() {
         return refuse(5040);
     }
@@ -336,20 +334,16 @@ fn receipt(world: &mut World, request: &Request<'_>, receipt: &Value) -> Result<
 }
 
 /// Where the customer is sent: by user flow.
-fn redirect_url(world: &World, body: &Value, token: &str) -> Option<String> {
-    let landing = format!("{}/landing?token={token}", world.base_url);
-    match body["userFlow"].as_str()? {
-        "PUSH_MESSAGE" => None,
-        "NATIVE_REDIRECT" => Some(format!("vippsMT://?token={token}")),
-        "QR" => match body["qrFormat"]["format"].as_str() {
-            Some("TEXT/TARGETURL") => Some(landing),
-            Some("IMAGE/PNG") => {
-                let size = body["qrFormat"]["size"].as_u64().unwrap_or(1024);
-                Some(format!("{}/qr/{token}.png?size={size}", world.base_url))
-            }
-            _ => Some(format!("{}/qr/{token}.svg", world.base_url)),
-        },
-        _ => Some(landing),
+fn redirect(body: &Value) -> Redirect {
+    match (body["userFlow"].as_str(), body["qrFormat"]["format"].as_str()) {
+        (Some("PUSH_MESSAGE"), _) => Redirect::Nowhere,
+        (Some("NATIVE_REDIRECT"), _) => Redirect::App,
+        (Some("QR"), Some("IMAGE/PNG")) => {
+            let size = body["qrFormat"]["size"].as_u64().and_then(|size| u16::try_from(size).ok());
+            Redirect::QrPng(size.unwrap_or(1024))
+        }
+        (Some("QR"), format) if format != Some("TEXT/TARGETURL") => Redirect::QrSvg,
+        _ => Redirect::Landing,
     }
 }
 
@@ -426,8 +420,8 @@ pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
     for (name, member) in record.consented() {
         answer[name] = member;
     }
-    if let (State::Created, Some(url)) = (payment.state, &record.redirect_url) {
-        answer["redirectUrl"] = url.as_str().into();
+    if let (State::Created, Some(url)) = (payment.state, record.redirect_url(&world.base_url)) {
+        answer["redirectUrl"] = url.into();
     }
     if let Some(metadata) = &record.metadata {
         answer["metadata"] = metadata.clone();

@@ -92,8 +92,7 @@ fn subject(world: &World, request: &Request<'_>) -> String {
             true => request.header("ocp-apim-subscription-key").unwrap_or_default(),
             false => unit,
         };
-        let body = || serde_json::from_slice::<serde_json::Value>(request.body).ok();
-        let created = || body().and_then(|body| body["reference"].as_str().map(str::to_owned));
+        let created = || request.json().and_then(|body| body["reference"].as_str().map(str::to_owned));
         let reference = request.parameters.first().cloned().or_else(created).unwrap_or_default();
         return format!("{owner}/{reference}");
     }

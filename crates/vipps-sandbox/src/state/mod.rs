@@ -7,6 +7,8 @@ mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use axum::http::HeaderMap;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::agreement::Agreement;
@@ -16,6 +18,7 @@ use crate::deliver::{Kind, Outbox, Outcome, Parcel};
 use crate::faults::Faults;
 use crate::idempotency::Store;
 use crate::identifiers::Identifiers;
+use crate::journal::Journal;
 use crate::options::Options;
 use crate::psp::PspPayment;
 use crate::rate_limit::RateLimits;
@@ -23,12 +26,10 @@ use crate::session::Session;
 use crate::settings::Settings;
 use crate::webhook::{Notice, Registrations};
 
-pub(crate) use payments::{PaymentId, Person, Record};
+pub(crate) use payments::{PaymentId, Person, Record, Redirect};
 pub(crate) use psp_payments::Update;
 pub(crate) use recurring::{BatchItem, ChargeId, Draft, Effect, country_of};
 
-/// How many requests are remembered for `GET /__sandbox/requests`.
-const REQUESTS_KEPT: usize = 1000;
 /// How many warnings are remembered.
 const WARNINGS_KEPT: usize = 1000;
 
@@ -74,7 +75,7 @@ pub(crate) struct World {
     pub(crate) registrations: Registrations,
     pub(crate) outbox: Outbox,
     pub(crate) violations: Vec<String>,
-    payments: BTreeMap<PaymentId, Record>,
+    payments: HashMap<PaymentId, Box<Record>>,
     agreements: BTreeMap<String, Agreement>,
     charges: BTreeMap<ChargeId, Charge>,
     batches: BTreeMap<u64, Vec<BatchItem>>,
@@ -87,7 +88,7 @@ pub(crate) struct World {
     landings: HashMap<String, Landing>,
     timers: BTreeSet<(Millis, Subject)>,
     tokens: HashMap<String, Millis>,
-    requests: VecDeque<Value>,
+    journal: Journal,
     warnings: VecDeque<Value>,
 }
 
@@ -104,7 +105,7 @@ impl World {
             registrations: Registrations::default(),
             outbox: Outbox::default(),
             violations: Vec::new(),
-            payments: BTreeMap::new(),
+            payments: HashMap::new(),
             agreements: BTreeMap::new(),
             charges: BTreeMap::new(),
             batches: BTreeMap::new(),
@@ -117,7 +118,7 @@ impl World {
             landings: HashMap::new(),
             timers: BTreeSet::new(),
             tokens: HashMap::new(),
-            requests: VecDeque::new(),
+            journal: Journal::default(),
             warnings: VecDeque::new(),
             options,
             base_url,
@@ -242,12 +243,19 @@ impl World {
         self.warnings.iter().cloned().collect()
     }
 
-    pub(crate) fn log_request(&mut self, request: Value) {
-        keep(&mut self.requests, REQUESTS_KEPT, request);
+    pub(crate) fn log_request(
+        &mut self,
+        operation: Option<&'static str>,
+        method: &str,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) {
+        self.journal.add(self.clock.now(), operation, method, path, headers, body);
     }
 
     pub(crate) fn requests(&self) -> Vec<Value> {
-        self.requests.iter().cloned().collect()
+        self.journal.to_json()
     }
 }
 

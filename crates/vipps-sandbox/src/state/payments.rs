@@ -19,7 +19,7 @@ pub(crate) struct PaymentId {
 pub(crate) struct Record {
     pub(crate) payment: Payment,
     pub(crate) return_url: Option<String>,
-    pub(crate) redirect_url: Option<String>,
+    pub(crate) redirect: Redirect,
     pub(crate) landing_token: String,
     pub(crate) description: Option<String>,
     pub(crate) phone_number: Option<String>,
@@ -32,6 +32,17 @@ pub(crate) struct Record {
     pub(crate) shipping_details: Option<Box<Value>>,
     /// Card passthrough, as the request has it.
     pub(crate) card_passthrough: Option<Box<Value>>,
+}
+
+/// Where the customer is sent, by user flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    Nowhere,
+    App,
+    Landing,
+    QrSvg,
+    /// Side length in pixels.
+    QrPng(u16),
 }
 
 /// The customer of a sandbox: the same one everywhere, at home in the market.
@@ -83,6 +94,18 @@ impl Person {
 }
 
 impl Record {
+    /// Where the customer is sent.
+    pub(crate) fn redirect_url(&self, base_url: &str) -> Option<String> {
+        let token = &self.landing_token;
+        match self.redirect {
+            Redirect::Nowhere => None,
+            Redirect::App => Some(format!("vippsMT://?token={token}")),
+            Redirect::Landing => Some(format!("{base_url}/landing?token={token}")),
+            Redirect::QrSvg => Some(format!("{base_url}/qr/{token}.svg")),
+            Redirect::QrPng(size) => Some(format!("{base_url}/qr/{token}.png?size={size}")),
+        }
+    }
+
     pub(crate) fn person(&self) -> Person {
         Person::of_market(self.payment.currency.as_str(), self.phone_number.as_deref())
     }
@@ -116,21 +139,29 @@ impl World {
     }
 
     pub(crate) fn payment(&self, id: &PaymentId) -> Option<&Record> {
-        self.payments.get(id)
+        self.payments.get(id).map(|record| &**record)
     }
 
-    pub(crate) fn payments(&self) -> impl DoubleEndedIterator<Item = (&PaymentId, &Record)> {
-        self.payments.iter()
+    /// Every payment, sorted by sales unit and reference.
+    pub(crate) fn payments(&self) -> impl Iterator<Item = (&PaymentId, &Record)> {
+        let mut all: Vec<_> = self.payments.iter().map(|(id, record)| (id, &**record)).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all.into_iter()
+    }
+
+    /// Who is there, in no order.
+    pub(crate) fn payment_ids(&self) -> impl Iterator<Item = &PaymentId> {
+        self.payments.keys()
     }
 
     pub(crate) fn payment_mut(&mut self, id: &PaymentId) -> Option<&mut Record> {
-        self.payments.get_mut(id)
+        self.payments.get_mut(id).map(|record| &mut **record)
     }
 
     pub(crate) fn insert_payment(&mut self, id: PaymentId, record: Record) {
         let due = record.payment.next_timer(&self.terms());
         self.landings.insert(record.landing_token.clone(), Landing::Payment(id.clone()));
-        self.payments.insert(id.clone(), record);
+        self.payments.insert(id.clone(), Box::new(record));
         self.set_timer(due, Subject::Payment(id.clone()));
         self.tell_of_payment(&id, 0);
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use vipps_types::Currency;
 
 use super::recurring::Draft;
-use super::{ChargeId, Landing, PaymentId, Person, Record, Subject, World};
+use super::{ChargeId, Landing, PaymentId, Person, Record, Redirect, Subject, World};
 use crate::agreement::{self, Interval, Pricing, Unit};
 use crate::charge;
 use crate::clock::{Millis, start_of_day};
@@ -80,7 +80,7 @@ impl World {
         let record = Record {
             payment,
             return_url: text(&session.request["merchantInfo"]["returnUrl"]),
-            redirect_url: Some(format!("{}/landing?token={landing_token}", self.base_url)),
+            redirect: Redirect::Landing,
             landing_token,
             description: text(&session.request["transaction"]["paymentDescription"]),
             phone_number: None,
