@@ -178,7 +178,7 @@ async fn another_sales_unit_and_a_psp_id_change_their_headers_alone() {
 /// Bytes on the wire, read by nothing but a socket: independent of every HTTP library here.
 #[tokio::test]
 async fn raw_witness_of_a_capture() {
-    let server = ScriptedServer::start(vec![Reply::json(200, "", &modified().to_string())]).await;
+    let server = ScriptedServer::start(vec![Reply::success(&modified().to_string())]).await;
     let client = client_for(server.environment(), credentials()).build().unwrap();
     client.payments().capture("acme-order-42", Amount::nok_minor(500)).idempotency_key(key()).await.unwrap();
     let seen = server.seen();

@@ -215,7 +215,7 @@ async fn when_a_fault_stays_the_claim_is_true_and_the_key_repairs_it() {
 fn modified() -> String {
     let money = |value: i64| serde_json::json!({ "currency": "NOK", "value": value });
     serde_json::json!({
-        "reference": REFERENCE, "state": "AUTHORIZED", "amount": money(1000),
+        "reference": REFERENCE, "pspReference": "4410027719", "state": "AUTHORIZED", "amount": money(1000),
         "aggregate": { "authorizedAmount": money(1000), "capturedAmount": money(400), "cancelledAmount": money(0), "refundedAmount": money(0) }
     })
     .to_string()
@@ -239,7 +239,7 @@ async fn capture(client: &Client) -> Result<vipps::Response<vipps::Modification>
 
 #[tokio::test]
 async fn every_attempt_sends_the_same_bytes() {
-    let replies = vec![Reply::Reset, Reply::json(503, "", "{}"), Reply::Silence, Reply::json(200, "", &modified())];
+    let replies = vec![Reply::Reset, Reply::json(503, "", "{}"), Reply::Silence, Reply::success(&modified())];
     let (server, client, clock) = scripted(replies).await;
     let done = capture(&client).await.unwrap();
     let seen = server.seen();
@@ -253,8 +253,7 @@ async fn every_attempt_sends_the_same_bytes() {
 async fn retry_after_wins_over_our_own_wait() {
     for (value, wait) in [("2", 2), ("Sun, 06 Nov 1994 08:49:47 GMT", 10), ("0", 0)] {
         let header = format!("retry-after: {value}\r\n");
-        let (_, client, clock) =
-            scripted(vec![Reply::json(429, &header, "{}"), Reply::json(200, "", &modified())]).await;
+        let (_, client, clock) = scripted(vec![Reply::json(429, &header, "{}"), Reply::success(&modified())]).await;
         assert_eq!(capture(&client).await.unwrap().attempts(), 2);
         assert_eq!(clock.waits(), [Duration::from_secs(wait)], "{value}");
     }
@@ -286,7 +285,7 @@ async fn codes_that_say_to_come_back_are_repeated_and_other_refusals_are_not() {
     for (status, code, attempts) in
         [(400, "6280", 2), (409, "6250", 2), (423, "6160", 2), (400, "6090", 1), (409, "4010", 1), (404, "5090", 1)]
     {
-        let (_, client, _) = scripted(vec![coded(status, code), Reply::json(200, "", &modified())]).await;
+        let (_, client, _) = scripted(vec![coded(status, code), Reply::success(&modified())]).await;
         match capture(&client).await {
             Ok(done) => assert_eq!((done.attempts(), attempts), (2, 2), "{code}"),
             Err(error) => {
@@ -380,7 +379,7 @@ async fn a_refusal_is_told_also_when_later_attempts_found_no_connection() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let elsewhere = ScriptedServer::start(vec![Reply::json(200, "", &modified())]).await;
+    let elsewhere = ScriptedServer::start(vec![Reply::success(&modified())]).await;
     let header = format!("location: {}/epayment/v1/payments/x\r\n", elsewhere.environment());
     let (_, client, _) = scripted(vec![Reply::json(307, &header, "")]).await;
     let error = capture(&client).await.unwrap_err();
@@ -477,7 +476,7 @@ impl Observer for Journal {
 
 #[tokio::test]
 async fn an_observer_sees_the_call_in_order() {
-    let server = ScriptedServer::start(vec![Reply::json(503, "", ""), Reply::json(200, "", &modified())]).await;
+    let server = ScriptedServer::start(vec![Reply::json(503, "", ""), Reply::success(&modified())]).await;
     let journal = Arc::new(Journal::default());
     let client = client_for(server.environment(), credentials())
         .clock(SkippingClock::new())
@@ -512,7 +511,7 @@ async fn an_attempt_of_another_operation_is_not_sent() {
 
 #[tokio::test]
 async fn limits_of_any_size_are_no_panic() {
-    let (_, client, _) = scripted(vec![Reply::json(200, "", &modified())]).await;
+    let (_, client, _) = scripted(vec![Reply::success(&modified())]).await;
     client.payments().get(REFERENCE).deadline(Duration::MAX).await.unwrap();
     let zero = client.payments().get(REFERENCE).deadline(Duration::ZERO).await.unwrap_err();
     assert!(matches!(zero, Error::InvalidRequest(_)));
@@ -543,7 +542,7 @@ async fn a_path_cannot_leave_its_route() {
 
 #[tokio::test]
 async fn keys_are_checked_before_anything_is_sent() {
-    let (server, client, _) = scripted(vec![Reply::json(200, "", &modified())]).await;
+    let (server, client, _) = scripted(vec![Reply::success(&modified())]).await;
     let long = IdempotencyKey::new("k".repeat(51)).unwrap();
     let error = client.payments().capture(REFERENCE, Amount::nok_minor(1)).idempotency_key(long).await.unwrap_err();
     assert_eq!(

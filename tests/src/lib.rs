@@ -121,6 +121,8 @@ impl Drop for CheckedSandbox {
 pub enum Reply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
+    /// Sends an answer that must be one of the documents: status and JSON body.
+    Answer(u16, String),
     /// Resets the connection after reading the request.
     Reset,
     /// Reads the request and says nothing until the client gives up.
@@ -128,7 +130,14 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// A whole answer with a JSON body and other header lines (each ended by `\r\n`).
+    /// A success as the documents have it; the test fails where they do not.
+    #[must_use]
+    pub fn success(body: &str) -> Self {
+        Self::Answer(200, body.to_owned())
+    }
+
+    /// A whole answer with a JSON body and other header lines (each ended by `\r\n`), as odd
+    /// as the test wants it.
     #[must_use]
     pub fn json(status: u16, headers: &str, body: &str) -> Self {
         let head =
@@ -152,6 +161,16 @@ pub struct ScriptedServer {
     seen: Arc<Mutex<Vec<String>>>,
     tokens: Arc<Mutex<u32>>,
     closing: Arc<AtomicBool>,
+    violations: Arc<Mutex<Vec<String>>>,
+}
+
+impl Drop for ScriptedServer {
+    fn drop(&mut self) {
+        let violations = lock(&self.violations).clone();
+        if !std::thread::panicking() {
+            assert!(violations.is_empty(), "exchanges broke the documents: {violations:#?}");
+        }
+    }
 }
 
 impl ScriptedServer {
@@ -167,10 +186,12 @@ impl ScriptedServer {
         let (requests, token_requests) = (seen.clone(), tokens.clone());
         let closing = Arc::new(AtomicBool::new(false));
         let closes = closing.clone();
+        let violations = Arc::new(Mutex::new(Vec::new()));
+        let broken = violations.clone();
         tokio::spawn(async move {
             let replies = Arc::new(Mutex::new((0, replies)));
             while let Ok((stream, _)) = listener.accept().await {
-                let served = answer(stream, replies.clone(), requests.clone(), token_requests.clone());
+                let served = answer(stream, replies.clone(), requests.clone(), token_requests.clone(), broken.clone());
                 if closes.load(Ordering::SeqCst) {
                     drop(listener);
                     served.await;
@@ -179,7 +200,7 @@ impl ScriptedServer {
                 tokio::spawn(served);
             }
         });
-        Self { address, seen, tokens, closing }
+        Self { address, seen, tokens, closing, violations }
     }
 
     /// The environment of its clients.
@@ -219,6 +240,7 @@ async fn answer(
     replies: Arc<Mutex<(usize, Vec<Reply>)>>,
     seen: Arc<Mutex<Vec<String>>>,
     tokens: Arc<Mutex<u32>>,
+    violations: Arc<Mutex<Vec<String>>>,
 ) {
     let Some(request) = read_request(&mut stream).await else { return };
     if request.to_ascii_lowercase().starts_with("post /accesstoken/get") {
@@ -233,18 +255,26 @@ async fn answer(
         }
         return;
     }
-    lock(&seen).push(request);
+    lock(&seen).push(request.clone());
     let reply = {
         let mut replies = lock(&replies);
         let at = replies.0.min(replies.1.len().saturating_sub(1));
         replies.0 += 1;
         replies.1[at].clone()
     };
+    let reply = match reply {
+        Reply::Answer(status, body) => {
+            lock(&violations).extend(exchange(&request, status, &body));
+            Reply::json(status, "", &body)
+        }
+        other => other,
+    };
     match reply {
         Reply::Bytes(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
+        Reply::Answer(..) => {}
         Reply::Reset => {
             // Closing with unread or unsent data, without lingering, sends a reset.
             let _ = stream.set_zero_linger();
@@ -254,6 +284,14 @@ async fn answer(
             let _ = stream.read(&mut nothing).await;
         }
     }
+}
+
+/// What one exchange breaks of the documents.
+fn exchange(request: &str, status: u16, answer: &str) -> Vec<String> {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap_or((request, ""));
+    let mut first = head.split(' ');
+    let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    vipps_sandbox::exchange_violations(method, target, body.as_bytes(), status, answer.as_bytes())
 }
 
 /// A whole request as text: head and body.

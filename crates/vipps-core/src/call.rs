@@ -273,8 +273,7 @@ impl Transport {
             }
             let (token, key) = (course.token.clone(), course.key.clone());
             let context = Attempt { operation: operation.id, token, key, progress: progress.clone() };
-            // Boxed, since the futures around it are moved before they are polled.
-            let result = ATTEMPT.scope(context, Box::pin(attempt())).await;
+            let result = ATTEMPT.scope(context, attempt()).await;
             if let Some(status) = progress.status() {
                 tracing::Span::current().record("http.response.status_code", status);
             }
@@ -430,8 +429,7 @@ impl<'a> Course<'a> {
             backoff: Backoff::new(policy.retry.base_backoff, policy.retry.max_backoff),
             call,
         };
-        course
-            .tell(&Event::CallStarted { operation: course.call.operation, idempotency_key: course.call.key.as_ref() });
+        course.tell(|call| Event::CallStarted { operation: call.operation, idempotency_key: call.key.as_ref() });
         course
     }
 
@@ -495,7 +493,7 @@ impl<'a> Course<'a> {
                 wait
             }
         };
-        self.tell(&Event::RetryScheduled { operation, attempt: self.attempts + 1, wait });
+        self.tell(|_| Event::RetryScheduled { operation, attempt: self.attempts + 1, wait });
         tracing::debug!(
             operation = operation.id,
             attempt = self.attempts,
@@ -565,26 +563,30 @@ impl<'a> Course<'a> {
         self.transport.clock().elapsed()
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    /// Nothing is worked out where nobody watches.
+    fn tell<'b>(&'b self, event: impl FnOnce(&'b Call) -> Event<'b>) {
         if let Some(observer) = self.transport.observer() {
-            observer.observe(event);
+            observer.observe(&event(&self.call));
         }
     }
 
     fn tell_attempt(&self, began: Duration, status: Option<u16>, ended: &'static str) {
-        let elapsed = self.now().saturating_sub(began);
-        self.tell(&Event::AttemptFinished {
-            operation: self.call.operation,
+        self.tell(|call| Event::AttemptFinished {
+            operation: call.operation,
             attempt: self.attempts,
             status,
             ended,
-            elapsed,
+            elapsed: self.now().saturating_sub(began),
         });
     }
 
     fn tell_end(&self, ok: bool, may_have_taken_effect: bool) {
-        let elapsed = self.now().saturating_sub(self.started);
-        let (operation, attempts) = (self.call.operation, self.attempts);
-        self.tell(&Event::CallFinished { operation, ok, may_have_taken_effect, attempts, elapsed });
+        self.tell(|call| Event::CallFinished {
+            operation: call.operation,
+            ok,
+            may_have_taken_effect,
+            attempts: self.attempts,
+            elapsed: self.now().saturating_sub(self.started),
+        });
     }
 }

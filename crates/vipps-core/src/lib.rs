@@ -49,10 +49,14 @@ pub use transport::{RandomBelow, Transport, TransportBuilder};
 /// percent-encoded, a backslash too, which addresses would take for a slash.
 #[doc(hidden)]
 #[must_use]
-pub fn encode_segment(text: &str) -> String {
+pub fn encode_segment(text: &str) -> std::borrow::Cow<'_, str> {
     const KEPT: &percent_encoding::AsciiSet =
         &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    percent_encoding::utf8_percent_encode(text, KEPT).to_string()
+    // References are nearly always as they are.
+    match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')) {
+        true => text.into(),
+        false => percent_encoding::utf8_percent_encode(text, KEPT).to_string().into(),
+    }
 }
 
 /// The vocabulary of all Vipps crates, from `vipps-types`.

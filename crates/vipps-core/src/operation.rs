@@ -116,18 +116,17 @@ impl Operation {
     /// Whether a request path, below the base path, is one that the template allows: the
     /// same literal segments, and something other than dots in each parameter.
     pub(crate) fn allows(&self, path: &str) -> bool {
-        let mut actual = path.split('/');
-        for expected in self.path.split('/') {
-            let Some(segment) = actual.next() else { return false };
-            let fits = match expected.starts_with('{') {
-                true => !segment.is_empty() && !segment.bytes().all(|byte| byte == b'.'),
-                false => segment == expected,
-            };
-            if !fits {
+        let (mut template, mut actual) = (self.path, path);
+        while let Some((literal, rest)) = template.split_once('{') {
+            let Some(below) = actual.strip_prefix(literal) else { return false };
+            let (segment, after) = below.split_at(below.find('/').unwrap_or(below.len()));
+            if segment.bytes().all(|byte| byte == b'.') {
                 return false;
             }
+            template = rest.split_once('}').map_or("", |(_, rest)| rest);
+            actual = after;
         }
-        actual.next().is_none()
+        template == actual
     }
 }
 

@@ -101,8 +101,9 @@ impl TokenCache {
     /// The fetch runs in a task of its own, so that a caller who gives up takes nobody
     /// along. A token that is old but not expired serves on when its refresh fails, or
     /// outlasts `patience`.
-    pub(crate) async fn get<F>(self: &Arc<Self>, now: Duration, patience: Timer, fetch: F) -> Fetched
+    pub(crate) async fn get<P, F>(self: &Arc<Self>, now: Duration, patience: P, fetch: F) -> Fetched
     where
+        P: FnOnce() -> Timer,
         F: FnOnce() -> BoxFuture<'static, Fetched>,
     {
         let (number, flight, old) = {
@@ -126,7 +127,7 @@ impl TokenCache {
         };
         let fetched = match old {
             None => flight.await,
-            Some(old) => match select(flight, patience).await {
+            Some(old) => match select(flight, patience()).await {
                 Either::Left((Ok(token), _)) => Ok(token),
                 _ => Ok(old),
             },
@@ -208,7 +209,7 @@ mod tests {
                         }
                         .boxed()
                     };
-                    cache.get(Duration::ZERO, never(), fetch).await.is_ok()
+                    cache.get(Duration::ZERO, never, fetch).await.is_ok()
                 })
             })
             .collect();
@@ -221,20 +222,20 @@ mod tests {
     #[tokio::test]
     async fn a_failed_fetch_is_not_kept_and_an_old_token_serves_on() {
         let cache = Arc::new(TokenCache::default());
-        assert!(cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.is_err());
-        assert!(cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.is_ok());
         let late = Duration::from_secs(3500);
-        assert!(cache.get(late, never(), || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
+        assert!(cache.get(late, never, || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
         let expired = Duration::from_secs(3600);
-        assert!(cache.get(expired, never(), || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
+        assert!(cache.get(expired, never, || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
     }
 
     #[tokio::test]
     async fn an_old_token_serves_on_while_its_refresh_hangs() {
         let cache = Arc::new(TokenCache::default());
-        let old = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let old = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         let late = Duration::from_secs(3500);
-        let impatient: Timer = Box::pin(async {});
+        let impatient = || -> Timer { Box::pin(async {}) };
         let hangs = || std::future::pending().boxed();
         let served = cache.get(late, impatient, hangs).await.unwrap();
         assert!(Arc::ptr_eq(&old, &served));
@@ -243,18 +244,18 @@ mod tests {
     #[tokio::test]
     async fn a_fetch_that_panics_leaves_the_next_one_free() {
         let cache = Arc::new(TokenCache::default());
-        assert!(cache.get(Duration::ZERO, never(), || async { panic!("as planned") }.boxed()).await.is_err());
-        assert!(cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, never, || async { panic!("as planned") }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.is_ok());
     }
 
     #[tokio::test]
     async fn only_the_refused_token_is_forgotten() {
         let cache = Arc::new(TokenCache::default());
-        let first = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let first = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let second = cache.get(Duration::ZERO, never(), || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let second = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let kept = cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.unwrap();
+        let kept = cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.unwrap();
         assert!(Arc::ptr_eq(&second, &kept));
     }
 
@@ -266,11 +267,11 @@ mod tests {
             receive.await.ok();
             Ok(token(3600))
         };
-        let mut first = Box::pin(cache.get(Duration::ZERO, never(), || fetch.boxed()));
+        let mut first = Box::pin(cache.get(Duration::ZERO, never, || fetch.boxed()));
         assert!((&mut first).now_or_never().is_none());
         drop(first);
         send.send(()).unwrap();
-        assert!(cache.get(Duration::ZERO, never(), || async { Err(failure()) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.is_ok());
     }
 
     #[test]

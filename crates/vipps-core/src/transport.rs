@@ -171,14 +171,18 @@ impl Transport {
         }
         // Some gateways refuse a write that does not say how long it is.
         let says_no_length = request.body().is_none() && !operation.is_read();
+        // The headers of every request are copied as a whole, which hashes nothing; then
+        // come the few of this one.
+        let own = std::mem::replace(request.headers_mut(), self.inner.headers.clone());
         let headers = request.headers_mut();
+        for (name, value) in own {
+            match name {
+                Some(name) if name != "api-version" => drop(headers.insert(name, value)),
+                _ => {}
+            }
+        }
         if says_no_length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        headers.remove("api-version");
-        headers.reserve(self.inner.headers.len() + 2);
-        for (name, value) in &self.inner.headers {
-            headers.insert(name, value.clone());
         }
         if let Some(key) = call::current_key() {
             headers.insert(IDEMPOTENCY_KEY, key);
@@ -219,7 +223,7 @@ impl Transport {
     pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, Arc<TokenFailure>> {
         let inner = &self.inner;
         // How long a refresh may keep a call waiting that has a token still.
-        let patience = inner.clock.limit(inner.policy.attempt_timeout / 5);
+        let patience = || inner.clock.limit(inner.policy.attempt_timeout / 5);
         inner.tokens.get(inner.clock.elapsed(), patience, || self.clone().fetch_token()).await
     }
 
