@@ -37,6 +37,10 @@ mod sandbox_limits;
 mod sandbox_model;
 /// PSP: init, makePayment, updates, details.
 mod sandbox_psp;
+/// Recurring v3: agreements, charges, batches, lists and keys.
+mod sandbox_recurring;
+/// Recurring v2: another view of the same store.
+mod sandbox_recurring_v2;
 /// The published tables of transitions and codes, over HTTP.
 mod sandbox_rules;
 /// Registrations, and the payload of every event type.

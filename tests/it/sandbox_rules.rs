@@ -501,3 +501,51 @@ async fn malformed_requests_get_a_clear_refusal() {
     assert!(body["error"].as_str().unwrap().starts_with("unknown operation `flyAway` (known operations: "), "{body}");
     assert_eq!(http.create(&order()).await.0, 201, "and it still serves");
 }
+
+#[tokio::test]
+async fn a_scripted_code_says_to_come_back_and_the_key_is_free() {
+    let http = Http::start().await;
+    http.create(&order()).await;
+    act(&http, "approve").await;
+    let fault = json!({ "operation": "capturePayment", "fault": { "kind": "status", "status": 400, "code": "6280" } });
+    assert_eq!(http.control("POST", "faults", fault).await.0, 201);
+    let capture = json!({ "modificationAmount": money(400) });
+    let path = format!("{PATH}/capture");
+    assert_eq!(verdict(&http.keyed("POST", &path, "one", &capture).await), (400, Some("6280")));
+    assert_eq!(http.keyed("POST", &path, "one", &capture).await.0, 200);
+    let misspelt = json!({ "fault": { "kind": "status", "status": 400, "kode": "6280" } });
+    let (status, body) = http.control("POST", "faults", misspelt).await;
+    assert!(status == 400 && body["error"].as_str().unwrap().contains("kode"), "{body}");
+}
+
+#[tokio::test]
+async fn a_payment_that_is_being_authorized_is_not_cancelled_and_a_child_does_not_pay() {
+    let http = Http::start_tolerant().await;
+    http.create(&changed(|body| body["minimumUserAge"] = 99.into())).await;
+    assert_eq!(act(&http, "approve").await.0, 409);
+    assert_eq!(verdict(&act(&http, "force").await), (400, Some("7010")));
+    let act_on = async |name: &str| http.control("POST", &format!("payments/acme-order-42/{name}"), json!({})).await.0;
+    assert_eq!(act_on("hold").await, 200);
+    assert_eq!(verdict(&act(&http, "cancel").await), (409, Some("6250")));
+    assert_eq!(act_on("release").await, 200);
+    assert_eq!(act(&http, "cancel").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_name_twice_in_metadata_is_found_in_the_raw_body() {
+    let http = Http::start_tolerant().await;
+    let body = order().to_string().replacen('{', r#"{"metadata":{"cart":"1","cart":"2"},"#, 1);
+    let request = http.request("POST", "/epayment/v1/payments").header("Idempotency-Key", "k");
+    let answer = http.send(request.header("Content-Type", "application/json").body(body)).await;
+    assert_eq!(verdict(&answer), (400, Some("4110")));
+}
+
+#[tokio::test]
+async fn what_came_in_is_shown_with_its_answer() {
+    let http = Http::start_tolerant().await;
+    let wrong = http.request("DELETE", PATH).send().await.unwrap();
+    assert_eq!((wrong.status().as_u16(), wrong.headers()["allow"].to_str().unwrap()), (405, "GET"));
+    let (_, requests) = http.control("GET", "requests", Value::Null).await;
+    let statuses: Vec<&Value> = requests.as_array().unwrap().iter().map(|request| &request["status"]).collect();
+    assert_eq!(statuses, [200, 405]);
+}

@@ -103,7 +103,9 @@ async fn act_on_payment(
             customer::approve_payment(shared, &id, &approve).await?;
         }
         "abort" => customer::abort_payment(shared, &id)?,
-        other => return Err(unknown(other, "approve, abort")),
+        "hold" => customer::hold_payment(shared, &id, true)?,
+        "release" => customer::hold_payment(shared, &id, false)?,
+        other => return Err(unknown(other, "approve, abort, hold, release")),
     }
     Ok(payment_json(&shared.lock(), &id))
 }
@@ -226,7 +228,18 @@ async fn advance(shared: &Shared, body: &Value) -> Result<Value, Refused> {
     Ok(clock_json(&shared.lock()))
 }
 
+/// A misspelt member would script another failure than was meant.
+fn known_members(body: &Value, known: &[&str]) -> Result<(), Refused> {
+    let mut names = body.as_object().into_iter().flat_map(|members| members.keys());
+    match names.find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(bad(format!("unknown member `{name}` (known members: {})", known.join(", ")))),
+        None => Ok(()),
+    }
+}
+
 fn add_fault(shared: &Shared, body: &Value) -> Result<Value, Refused> {
+    known_members(body, &["operation", "count", "fault"])?;
+    known_members(&body["fault"], &["kind", "status", "body", "retryAfter", "when", "seconds", "code"])?;
     let operation = body["operation"].as_str().map(str::to_owned);
     if let Some(wanted) = operation.as_ref().filter(|wanted| !operations().iter().any(|op| op.id == **wanted)) {
         let known: Vec<&str> = operations().iter().map(|op| op.id.as_str()).collect();

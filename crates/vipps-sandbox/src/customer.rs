@@ -27,7 +27,7 @@ pub enum CustomerError {
     #[error("no payment, agreement or session is known as `{0}`")]
     Unknown(String),
     /// Several sales units have one by this reference.
-    #[error("several sales units have a payment `{0}`: choose one with `of`, or `?msn=`")]
+    #[error("several sales units have a payment `{0}`: choose one with `?msn=`, in Rust with `of`")]
     Ambiguous(String),
     /// It is not waiting for its customer.
     #[error("`{reference}` is {state}, it is not waiting for its customer")]
@@ -157,6 +157,14 @@ pub(crate) async fn approve_payment(
     approve: &Approve,
 ) -> Result<Approval, CustomerError> {
     must_wait(shared, id)?;
+    {
+        let world = shared.lock();
+        if world.payment(id).is_some_and(|record| record.is_too_young(world.clock.now())) {
+            return Err(CustomerError::Refused(
+                "the customer is younger than `minimumUserAge` (they were born in 1990)".into(),
+            ));
+        }
+    }
     if let Some(phone) = &approve.phone_number {
         let mut world = shared.lock();
         let record = world.payment_mut(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?;
@@ -172,6 +180,21 @@ pub(crate) async fn approve_payment(
     let done = if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) };
     shared.nudge(&shared.lock());
     done
+}
+
+/// Holds a payment in the middle of being authorized, or lets it go: meanwhile it can
+/// neither expire nor be cancelled.
+pub(crate) fn hold_payment(shared: &Shared, id: &PaymentId, held: bool) -> Result<(), CustomerError> {
+    let mut world = shared.lock();
+    let now = world.settle();
+    let state = world.payment(id).map_or("", |record| record.payment.state.wire());
+    let waits = world.payment(id).is_some_and(|record| record.payment.must_be_created().is_ok());
+    if !waits {
+        return Err(not_waiting(&id.reference, state));
+    }
+    world.with_payment(id, now, |payment, _| payment.authorizing = held);
+    shared.nudge(&world);
+    Ok(())
 }
 
 fn must_wait(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {

@@ -24,7 +24,7 @@ pub struct Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Status { status: u16, body: BodyKind, retry_after: Option<String> },
+    Status { status: u16, body: BodyKind, retry_after: Option<String>, code: Option<String> },
     Reset,
     Stall(Duration),
 }
@@ -32,6 +32,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     Problem,
+    Gateway,
     Html,
     Empty,
     Truncated,
@@ -41,7 +42,7 @@ impl Fault {
     /// This status with a problem body, before the operation takes effect.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { kind: Kind::Status { status, body: BodyKind::Problem, retry_after: None }, after: false }
+        Self { kind: Kind::Status { status, body: BodyKind::Problem, retry_after: None, code: None }, after: false }
     }
 
     /// A TCP reset before the operation takes effect.
@@ -65,7 +66,7 @@ impl Fault {
     /// An answer that breaks off in the middle of its body, before any effect.
     #[must_use]
     pub fn truncated(status: u16) -> Self {
-        Self { kind: Kind::Status { status, body: BodyKind::Truncated, retry_after: None }, after: false }
+        Self { kind: Kind::Status { status, body: BodyKind::Truncated, retry_after: None, code: None }, after: false }
     }
 
     /// The same fault after the operation took effect.
@@ -80,6 +81,15 @@ impl Fault {
     pub fn retry_after(mut self, value: &str) -> Self {
         if let Kind::Status { retry_after, .. } = &mut self.kind {
             *retry_after = Some(value.to_owned());
+        }
+        self
+    }
+
+    /// The same status with an error code of ePayment: `6280` says to come back.
+    #[must_use]
+    pub fn code(mut self, value: &str) -> Self {
+        if let Kind::Status { code, .. } = &mut self.kind {
+            *code = Some(value.to_owned());
         }
         self
     }
@@ -116,11 +126,14 @@ impl Fault {
                     status.filter(|status| (200..=599).contains(status)).ok_or("`status` must be 200 to 599")?;
                 let body = match fault["body"].as_str() {
                     None | Some("problem") => BodyKind::Problem,
+                    Some("gateway") => BodyKind::Gateway,
                     Some("html") => BodyKind::Html,
                     Some("empty") => BodyKind::Empty,
                     Some("truncated") => BodyKind::Truncated,
                     Some(other) => {
-                        return Err(format!("unknown body `{other}` (known: problem, html, empty, truncated)"));
+                        return Err(format!(
+                            "unknown body `{other}` (known: problem, gateway, html, empty, truncated)"
+                        ));
                     }
                 };
                 let retry_after = match &fault["retryAfter"] {
@@ -128,7 +141,12 @@ impl Fault {
                     Value::Number(seconds) => Some(seconds.to_string()),
                     _ => None,
                 };
-                Kind::Status { status, body, retry_after }
+                let code = match &fault["code"] {
+                    Value::String(text) => Some(text.clone()),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                };
+                Kind::Status { status, body, retry_after, code }
             }
             "reset" => Kind::Reset,
             "stall" => {
@@ -145,14 +163,15 @@ impl Fault {
         match &self.kind {
             Kind::Reset => json!({ "kind": "reset", "when": when }),
             Kind::Stall(duration) => json!({ "kind": "stall", "seconds": duration.as_secs_f64(), "when": when }),
-            Kind::Status { status, body, retry_after } => {
+            Kind::Status { status, body, retry_after, code } => {
                 let body = match body {
                     BodyKind::Problem => "problem",
+                    BodyKind::Gateway => "gateway",
                     BodyKind::Html => "html",
                     BodyKind::Empty => "empty",
                     BodyKind::Truncated => "truncated",
                 };
-                json!({ "kind": "status", "status": status, "body": body, "retryAfter": retry_after, "when": when })
+                json!({ "kind": "status", "status": status, "body": body, "retryAfter": retry_after, "code": code, "when": when })
             }
         }
     }

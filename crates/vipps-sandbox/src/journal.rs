@@ -14,11 +14,12 @@ const KEPT: usize = 1000;
 /// Larger bodies are not remembered.
 const MOST_BODY: usize = 64 * 1024;
 /// Headers whose values are shown.
-const SHOWN: [&str; 13] = [
+const SHOWN: [&str; 14] = [
     "content-type",
     "content-length",
     "continuation-token",
     "accept",
+    "accept-encoding",
     "user-agent",
     "idempotency-key",
     "merchant-serial-number",
@@ -38,12 +39,16 @@ struct Entry {
     path: String,
     headers: HeaderMap,
     body: Result<Bytes, usize>,
+    /// What was answered; nothing where the connection was reset, or is not answered yet.
+    status: Option<u16>,
 }
 
 /// The last requests to the APIs.
 #[derive(Default)]
 pub(crate) struct Journal {
     entries: VecDeque<Entry>,
+    /// How many there were before the first that is kept.
+    forgotten: usize,
 }
 
 impl std::fmt::Debug for Journal {
@@ -53,7 +58,7 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Remembers a request; what it says is looked at when somebody asks.
+    /// Remembers a request; what it says is looked at when somebody asks. Gives its number.
     pub(crate) fn add(
         &mut self,
         at: Millis,
@@ -62,13 +67,22 @@ impl Journal {
         path: &str,
         headers: &HeaderMap,
         body: &Bytes,
-    ) {
+    ) -> usize {
         if self.entries.len() == KEPT {
             self.entries.pop_front();
+            self.forgotten += 1;
         }
         let body = if body.len() <= MOST_BODY { Ok(body.clone()) } else { Err(body.len()) };
         let (method, path) = (method.to_owned(), path.to_owned());
-        self.entries.push_back(Entry { at, operation, method, path, headers: headers.clone(), body });
+        self.entries.push_back(Entry { at, operation, method, path, headers: headers.clone(), body, status: None });
+        self.forgotten + self.entries.len() - 1
+    }
+
+    /// Notes how a request was answered.
+    pub(crate) fn answered(&mut self, number: usize, status: u16) {
+        if let Some(entry) = number.checked_sub(self.forgotten).and_then(|index| self.entries.get_mut(index)) {
+            entry.status = Some(status);
+        }
     }
 
     pub(crate) fn to_json(&self) -> Vec<Value> {
@@ -96,7 +110,7 @@ impl Entry {
         };
         json!({
             "at": rfc3339(self.at), "operation": self.operation, "method": self.method, "path": self.path,
-            "headers": headers, "body": body,
+            "headers": headers, "body": body, "status": self.status,
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::builder::FalseyValueParser;
 use clap::{Parser, ValueEnum};
 use vipps_sandbox::{ClockMode, Market, Options, Profile, Sandbox};
 
@@ -17,10 +18,10 @@ struct Arguments {
     /// Whether time passes by itself, or only when the control API advances it.
     #[arg(long, env = "VIPPS_SANDBOX_CLOCK", value_enum, default_value = "real")]
     clock: ClockArgument,
-    /// Accepted client id; may be given several times.
+    /// Accepted client id; may be given several times, or with commas between.
     #[arg(long, env = "VIPPS_SANDBOX_CLIENT_ID", value_delimiter = ',', default_value = "test-client-id")]
     client_id: Vec<String>,
-    /// Accepted client secret; may be given several times.
+    /// Accepted client secret; may be given several times, or with commas between.
     #[arg(
         long,
         env = "VIPPS_SANDBOX_CLIENT_SECRET",
@@ -29,7 +30,7 @@ struct Arguments {
         hide_env_values = true
     )]
     client_secret: Vec<String>,
-    /// Accepted subscription key; may be given several times.
+    /// Accepted subscription key; may be given several times, or with commas between.
     #[arg(
         long,
         env = "VIPPS_SANDBOX_SUBSCRIPTION_KEY",
@@ -38,10 +39,10 @@ struct Arguments {
         hide_env_values = true
     )]
     subscription_key: Vec<String>,
-    /// Accepted Merchant Serial Number; may be given several times.
+    /// Accepted Merchant Serial Number; may be given several times, or with commas between.
     #[arg(long, env = "VIPPS_SANDBOX_MSN", value_delimiter = ',', default_value = "123456")]
     msn: Vec<String>,
-    /// Accepted PSP id; may be given several times.
+    /// Accepted PSP id; may be given several times, or with commas between.
     #[arg(
         long,
         env = "VIPPS_SANDBOX_PSP_ID",
@@ -56,11 +57,14 @@ struct Arguments {
     #[arg(long, env = "VIPPS_SANDBOX_MARKET", value_enum, default_value = "NO")]
     market: MarketArgument,
     /// Refuse what is otherwise tolerated with a warning.
-    #[arg(long, env = "VIPPS_SANDBOX_STRICT")]
+    #[arg(long, env = "VIPPS_SANDBOX_STRICT", value_parser = FalseyValueParser::new())]
     strict: bool,
     /// Answer 429 beyond the published rate limits.
-    #[arg(long, env = "VIPPS_SANDBOX_RATE_LIMITS")]
+    #[arg(long, env = "VIPPS_SANDBOX_RATE_LIMITS", value_parser = FalseyValueParser::new())]
     rate_limits: bool,
+    /// The address by which clients reach it, where that is not where it listens.
+    #[arg(long, env = "VIPPS_SANDBOX_PUBLIC_URL")]
+    public_url: Option<String>,
     /// Start of all identifiers: the same seed gives the same ones.
     #[arg(long, env = "VIPPS_SANDBOX_SEED", default_value_t = 0)]
     seed: u64,
@@ -94,9 +98,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            // The first line names the flag; the rest is help, which `--help` shows.
+            // The first paragraph names the flag and its values; the rest is help.
             let text = error.to_string();
-            eprintln!("{}", text.lines().next().unwrap_or("bad arguments"));
+            let paragraph: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("{}", paragraph.join(" "));
             return ExitCode::from(2);
         }
     };
@@ -117,11 +122,25 @@ async fn serve(arguments: Arguments) -> ExitCode {
         ClockArgument::Real => ClockMode::Real,
         ClockArgument::Manual => ClockMode::Manual,
     };
-    options.client_ids = arguments.client_id;
-    options.client_secrets = arguments.client_secret;
-    options.subscription_keys = arguments.subscription_key;
-    options.merchant_serial_numbers = arguments.msn;
-    options.psp_ids = arguments.psp_id;
+    options.public_url = arguments.public_url.filter(|url| !url.is_empty());
+    for (given, list) in [
+        (arguments.client_id, &mut options.client_ids),
+        (arguments.client_secret, &mut options.client_secrets),
+        (arguments.subscription_key, &mut options.subscription_keys),
+        (arguments.msn, &mut options.merchant_serial_numbers),
+        (arguments.psp_id, &mut options.psp_ids),
+    ] {
+        let given: Vec<String> = given.into_iter().filter(|value| !value.is_empty()).collect();
+        // An empty variable says nothing: the default counts.
+        if !given.is_empty() {
+            *list = given;
+        }
+    }
+    let digits = |unit: &String| (4..=10).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(wrong) = options.merchant_serial_numbers.iter().find(|unit| !digits(unit)) {
+        eprintln!("error: invalid value '{wrong}' for '--msn <MSN>': a Merchant Serial Number has 4 to 10 digits");
+        return ExitCode::from(2);
+    }
     options.profile = match arguments.profile {
         ProfileArgument::Current => Profile::Current,
         ProfileArgument::Seed => Profile::Seed,

@@ -6,6 +6,9 @@
 pub struct Options {
     /// Where it listens. Default: `127.0.0.1:0`, any free port of this machine.
     pub listen: String,
+    /// The address by which clients reach it, for the links it hands out. Default: where it
+    /// listens, and this machine where it listens everywhere.
+    pub public_url: Option<String>,
     /// Whether time passes by itself. Default: [`ClockMode::Real`].
     pub clock: ClockMode,
     /// Accepted client ids. Default: `test-client-id`.
@@ -94,6 +97,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:0".into(),
+            public_url: None,
             clock: ClockMode::default(),
             client_ids: vec!["test-client-id".into()],
             client_secrets: vec!["test-client-secret".into()],

@@ -100,6 +100,8 @@ pub(crate) struct Terms {
     pub(crate) capture_days: i64,
     /// Days from the last capture within which money is refunded.
     pub(crate) refund_days: i64,
+    /// They count from the reservation instead.
+    pub(crate) refund_from_reservation: bool,
     /// The sales unit may capture in parts.
     pub(crate) partial_capture: bool,
 }
@@ -294,7 +296,8 @@ impl Payment {
             _ => {}
         }
         let Aggregate { captured, refunded, .. } = self.aggregate;
-        if self.last_capture_at.is_some_and(|captured_at| moment.at > captured_at + terms.refund_days * DAY) {
+        let counted_from = if terms.refund_from_reservation { self.authorized_at } else { self.last_capture_at };
+        if counted_from.is_some_and(|start| moment.at > start + terms.refund_days * DAY) {
             return refuse(6220);
         }
         if captured > 0 && captured == refunded {
@@ -409,7 +412,8 @@ impl Payment {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { capture_days: 180, refund_days: 365, partial_capture: true };
+    const TERMS: Terms =
+        Terms { capture_days: 180, refund_days: 365, refund_from_reservation: false, partial_capture: true };
 
     /// Acts on a payment of 1000 created at 0; each act is told its own time.
     fn after(acts: &[&str]) -> (Payment, Option<u16>) {

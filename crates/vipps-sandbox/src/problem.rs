@@ -33,32 +33,39 @@ pub(crate) fn answer(refusal: &Refusal, context: &Context<'_>) -> Answer {
 }
 
 /// A body for a status that no rule of the domain gives: faults, rate limits.
-pub(crate) fn bare(status: u16, detail: &str, context: &Context<'_>) -> Answer {
+pub(crate) fn bare(status: u16, detail: &str, code: Option<&str>, context: &Context<'_>) -> Answer {
     let title = reason(status);
     match context.api {
-        "checkout" => checkout_body(status, "Technical-00001", title, &context.context_id, Map::new()),
-        "psp" | "recurring-v2" => refusal_array(status, detail, context),
+        // It has no errors of its own.
+        "access-token" => Answer::gateway(status, detail),
+        "checkout" => checkout_body(status, code.unwrap_or("Technical-00001"), title, &context.context_id, Map::new()),
+        "psp" | "recurring-v2" => refusal_array(status, detail, code, context),
         "recurring" => {
+            let kind = code.map_or("about:blank".to_owned(), |code| format!("{RECURRING_PROBLEMS}{code}"));
             let body = json!({
-                "type": "about:blank", "title": title, "status": status, "detail": detail,
+                "type": kind, "title": title, "status": status, "detail": detail,
                 "instance": instance(context), "contextId": context.context_id,
             });
             Answer::json(status, &body).with_media(PROBLEM)
         }
         _ => {
-            let body = json!({
+            let mut body = json!({
                 "type": format!("https://httpstatuses.io/{status}"), "title": title, "status": status,
                 "detail": detail, "instance": instance(context), "traceId": context.trace_id,
             });
+            if let Some(code) = code {
+                body["extraDetails"] = json!([{ "name": "ErrorCode", "reason": code }]);
+            }
             Answer::json(status, &body).with_media(PROBLEM)
         }
     }
 }
 
-fn refusal_array(status: u16, detail: &str, context: &Context<'_>) -> Answer {
+fn refusal_array(status: u16, detail: &str, code: Option<&str>, context: &Context<'_>) -> Answer {
+    let code = code.map_or_else(|| status.to_string(), str::to_owned);
     let line = match context.api {
-        "psp" => json!({ "errorCode": status.to_string(), "errorMessage": detail, "contextId": context.context_id }),
-        _ => json!({ "message": detail, "code": status.to_string(), "contextId": context.context_id }),
+        "psp" => json!({ "errorCode": code, "errorMessage": detail, "contextId": context.context_id }),
+        _ => json!({ "message": detail, "code": code, "contextId": context.context_id }),
     };
     Answer::json(status, &json!([line]))
 }

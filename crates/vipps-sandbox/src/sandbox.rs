@@ -129,7 +129,11 @@ impl Sandbox {
         let failed = |source| StartError { listen: options.listen.clone(), source };
         let listener = TcpListener::bind(&options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let base_url = format!("http://{address}");
+        let base_url = match &options.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+            None => format!("http://{address}"),
+        };
         let shared = Shared::new(World::new(options, base_url.clone()));
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(postman::follow_clock(shared.clone(), stopped.clone()));

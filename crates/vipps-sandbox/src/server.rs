@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -50,7 +50,10 @@ async fn api(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = match clock::within(BODY_WITHIN, Limited::new(body, MOST_BODY).collect()).await {
         Some(Ok(body)) => body.to_bytes(),
-        Some(Err(_)) => return respond(Answer::gateway(413, "The body is larger than 1 MiB or broke off")),
+        Some(Err(error)) if error.is::<LengthLimitError>() => {
+            return respond(Answer::gateway(413, "The body is larger than 1 MiB"));
+        }
+        Some(Err(_)) => return respond(Answer::gateway(400, "The body broke off")),
         None => return respond(Answer::gateway(408, "The body did not come in time")),
     };
     match handle(&shared, parts.method.as_str(), &parts.uri, &parts.headers, &body).await {

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) capture_days: i64,
     /// Days from the last capture to the refund deadline.
     pub(crate) refund_days: i64,
+    /// The refund deadline counts from the reservation, not from the last capture.
+    pub(crate) refund_from_reservation: bool,
     /// Days after authorization that `captureGuaranteedUntil` names.
     pub(crate) capture_guarantee_days: i64,
     /// Seconds that an access token lives: 1 h, as in the test environment.
@@ -89,6 +91,8 @@ pub(crate) struct Settings {
     pub(crate) v2_stop_with_changes: bool,
     /// Registrations of a sales unit for one event: 25, or 5 in the profile `seed`.
     pub(crate) webhooks_per_event: usize,
+    /// Webhooks may be registered at http addresses of other machines, as containers have.
+    pub(crate) http_webhooks_allowed: bool,
     /// Failed deliveries are tried again every 100 ms, 35 times.
     pub(crate) fast_delivery_retries: bool,
     /// When what a PSP reports takes effect: `immediate`, `nightly` or `never`.
@@ -126,6 +130,7 @@ impl Settings {
             partial_capture_allowed: true,
             capture_days: options.market.capture_days(),
             refund_days: 365,
+            refund_from_reservation: false,
             capture_guarantee_days: 7,
             token_lifetime_seconds: 3600,
             token_numbers: false,
@@ -143,6 +148,7 @@ impl Settings {
             recurring_v2_available: true,
             v2_stop_with_changes: seed,
             webhooks_per_event: if seed { 5 } else { 25 },
+            http_webhooks_allowed: false,
             fast_delivery_retries: false,
             psp_updates: PspUpdates::Immediate,
             psp_reserve_at_approval: false,
@@ -162,8 +168,9 @@ impl Settings {
             match all.get_mut(name) {
                 Some(known) => *known = value.clone(),
                 None => {
-                    let known: Vec<&String> = all.as_object().into_iter().flat_map(|all| all.keys()).collect();
-                    return Err(format!("unknown setting `{name}` (known settings: {known:?})"));
+                    let known: Vec<&str> =
+                        all.as_object().into_iter().flat_map(|all| all.keys()).map(String::as_str).collect();
+                    return Err(format!("unknown setting `{name}` (known settings: {})", known.join(", ")));
                 }
             }
         }

@@ -57,5 +57,5 @@ pub(crate) fn fetch(world: &mut World, request: &Request<'_>, now: Millis) -> An
         "resource": "00000002-0000-0000-c000-000000000000",
         "access_token": token,
     });
-    Answer::json(200, &body)
+    Answer::json(200, &body).with_media("application/json;charset=UTF-8")
 }

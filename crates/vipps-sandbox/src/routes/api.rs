@@ -100,7 +100,7 @@ pub(crate) enum End {
     Reset,
 }
 
-/// One request to the APIs.
+/// One request to the APIs, remembered with what it was answered.
 pub(crate) async fn handle(
     shared: &Shared,
     method: &str,
@@ -110,29 +110,46 @@ pub(crate) async fn handle(
 ) -> End {
     let path = uri.path();
     let found = operations().iter().find_map(|op| Some((op, op.matches(path)?)).filter(|_| op.method == method));
-    let Some((operation, parameters)) = found else {
-        shared.lock().log_request(None, method, path, headers, body);
-        let elsewhere = operations().iter().any(|op| op.matches(path).is_some());
-        let (status, message) = if elsewhere { (405, "Method not allowed") } else { (404, "Resource not found") };
-        return End::Answer(Answer::gateway(status, message));
-    };
-    let request =
-        Request { operation, parameters, method, path, query: uri.query(), headers, body, json: OnceLock::new() };
-    let fault = {
+    let number = {
         let mut world = shared.lock();
         world.settle();
-        world.log_request(Some(&operation.id), method, path, headers, body);
-        world.faults.take(&operation.id)
+        world.log_request(found.as_ref().map(|(operation, _)| operation.id.as_str()), method, path, headers, body)
     };
-    let Some(fault) = fault else { return End::Answer(process(shared, &request)) };
+    let end = match found {
+        Some((operation, parameters)) => {
+            let json = OnceLock::new();
+            let request = Request { operation, parameters, method, path, query: uri.query(), headers, body, json };
+            meet(shared, &request).await
+        }
+        None => End::Answer(no_operation(path)),
+    };
+    if let End::Answer(answer) | End::Truncated(answer) = &end {
+        shared.lock().log_answer(number, answer.status);
+    }
+    end
+}
+
+fn no_operation(path: &str) -> Answer {
+    let others = operations().iter().filter(|op| op.matches(path).is_some());
+    let allowed: Vec<&str> = others.map(|op| op.method.as_str()).collect();
+    match allowed.as_slice() {
+        [] => Answer::gateway(404, "Resource not found"),
+        allowed => Answer::gateway(405, "Method not allowed").with_header("allow", allowed.join(", ")),
+    }
+}
+
+/// A request meets its fault, if one is scripted, before or after it is processed.
+async fn meet(shared: &Shared, request: &Request<'_>) -> End {
+    let fault = shared.lock().faults.take(request.id());
+    let Some(fault) = fault else { return End::Answer(process(shared, request)) };
     if !fault.after {
-        if let Some(end) = suffer(shared, &request, &fault, None).await {
+        if let Some(end) = suffer(shared, request, &fault, None).await {
             return end;
         }
-        return End::Answer(process(shared, &request));
+        return End::Answer(process(shared, request));
     }
-    let answer = process(shared, &request);
-    suffer(shared, &request, &fault, Some(&answer)).await.unwrap_or(End::Answer(answer))
+    let answer = process(shared, request);
+    suffer(shared, request, &fault, Some(&answer)).await.unwrap_or(End::Answer(answer))
 }
 
 /// Lets a fault happen; `None` means that the request goes on.
@@ -144,8 +161,8 @@ async fn suffer(shared: &Shared, request: &Request<'_>, fault: &Fault, answer: O
             clock::sleep(*duration).await;
             None
         }
-        Kind::Status { status, body, retry_after } => {
-            let mut scripted = scripted(shared, request, *status, *body);
+        Kind::Status { status, body, retry_after, code } => {
+            let mut scripted = scripted(shared, request, *status, *body, code.as_deref());
             if let Some(value) = retry_after {
                 scripted = scripted.with_header("retry-after", value);
             }
@@ -160,13 +177,14 @@ async fn suffer(shared: &Shared, request: &Request<'_>, fault: &Fault, answer: O
     }
 }
 
-fn scripted(shared: &Shared, request: &Request<'_>, status: u16, body: BodyKind) -> Answer {
+fn scripted(shared: &Shared, request: &Request<'_>, status: u16, body: BodyKind, code: Option<&str>) -> Answer {
     let html = "<html><head><title>Service unavailable</title></head><body><h1>Service unavailable</h1></body></html>";
     match body {
         BodyKind::Empty => Answer::empty(status),
         BodyKind::Html => Answer { body: html.into(), media: HTML, ..Answer::empty(status) },
+        BodyKind::Gateway => Answer::gateway(status, "scripted fault"),
         BodyKind::Problem | BodyKind::Truncated => {
-            problem::bare(status, "scripted fault", &context(&mut shared.lock(), request))
+            problem::bare(status, "scripted fault", code, &context(&mut shared.lock(), request))
         }
     }
 }

@@ -1,5 +1,9 @@
 //! ePayment API: reads a request, asks the domain once, renders the answer.
 
+use std::collections::HashMap;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use vipps_types::Currency;
 
@@ -128,6 +132,9 @@ fn create(
 ) -> Result<Answer, Refusal> {
     tolerate(world, request, &mut body);
     let given = amount(&body["amount"])?;
+    if body["metadata"].is_object() && has_twice(request.body, "metadata") {
+        return Err(Refusal::Code(4110));
+    }
     metadata_limits(&body["metadata"])?;
     check_shape(world, request, &body)?;
     let (value, currency) = given.ok_or(Refusal::Code(4040))?;
@@ -159,6 +166,7 @@ fn create(
         redirect: redirect(&body),
         landing_token,
         description: text(&body, "paymentDescription"),
+        minimum_age: body["minimumUserAge"].as_i64(),
         phone_number: body["customer"]["phoneNumber"].as_str().map(str::to_owned),
         scope: text(&body["profile"], "scope").filter(|scope| !scope.trim().is_empty()),
         metadata,
@@ -172,6 +180,40 @@ fn create(
     }
     world.insert_payment(id, record);
     Ok(Answer::json(201, &answer))
+}
+
+/// Whether a member of the body is an object that has a name twice, which values do not show.
+fn has_twice(body: &[u8], member: &str) -> bool {
+    let Ok(members) = serde_json::from_slice::<HashMap<&str, &RawValue>>(body) else { return false };
+    let Some(raw) = members.get(member) else { return false };
+    let Ok(Names(mut names)) = serde_json::from_str::<Names>(raw.get()) else { return false };
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// The names of an object's members, as they stand.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 /// Metadata has codes of its own, also where the document has a limit.
@@ -207,6 +249,8 @@ fn rules(
     if let Some(url) = text(body, "returnUrl") {
         return_url(world, request, &url)?;
     }
+    callback_url(world, request, body, "/cardPassthrough/cardCallbackUrl")?;
+    callback_url(world, request, body, "/shipping/dynamicOptions/callbackUrl")?;
     customer(body, flow)?;
     if flow == "PUSH_MESSAGE" && !world.settings.push_message_allowed {
         return refuse(5080);
@@ -216,6 +260,9 @@ fn rules(
     }
     if method == Method::Card {
         if flow != "WEB_REDIRECT" {
+            return refuse(4160);
+        }
+        if world.settings.strict {
             return refuse(4160);
         }
         world.warn(request.id(), "CARD is not available in the test environment of Vipps");
@@ -249,6 +296,21 @@ fn return_url(world: &mut World, request: &Request<'_>, url: &str) -> Result<(),
             Ok(())
         }
         Address::Https | Address::App => Ok(()),
+    }
+}
+
+/// Where Vipps calls the merchant: https; http only warns.
+fn callback_url(world: &mut World, request: &Request<'_>, body: &Value, place: &str) -> Result<(), Refusal> {
+    let Some(url) = body.pointer(place).and_then(Value::as_str) else { return Ok(()) };
+    match address(url) {
+        Address::Unusable | Address::App => Err(Refusal::Code(4090)),
+        Address::Http if world.settings.strict => Err(Refusal::Code(4090)),
+        Address::Http | Address::Local => {
+            let name = place.trim_start_matches('/').replace('/', ".");
+            world.warn(request.id(), format!("`{name}` would be rejected in production: it must be public https"));
+            Ok(())
+        }
+        Address::Https => Ok(()),
     }
 }
 
@@ -361,6 +423,9 @@ fn force_approve(
     }
     if let Some(record) = world.payment(id) {
         let phone = body["customer"]["phoneNumber"].as_str();
+        if record.is_too_young(now) {
+            return Err(Refusal::Code(7010));
+        }
         let other_phone = record.phone_number.as_deref().is_some_and(|own| phone.is_some_and(|given| given != own));
         if other_phone {
             return Err(Refusal::Code(7010));

@@ -81,7 +81,10 @@ pub(super) fn too_many(world: &mut World, request: &Request<'_>, now: Millis) ->
     let subject = subject(world, request);
     let wait = world.rate_limits.count(request.id(), &subject, now)?;
     let context = context(world, request);
-    Some(problem::bare(429, "Too many requests of this kind", &context).with_header("retry-after", wait.to_string()))
+    Some(
+        problem::bare(429, "Too many requests of this kind", None, &context)
+            .with_header("retry-after", wait.to_string()),
+    )
 }
 
 /// What the limits of an operation count. Payments without a reference share one window.

@@ -13,8 +13,8 @@ use crate::clock::{DAY, Millis, parse_day, start_of_day};
 use crate::refusal::Refusal;
 use crate::state::{BatchItem, ChargeId, Draft, Effect, World};
 
-/// A due date lies at most two years ahead.
-const MOST_DAYS_AHEAD: i64 = 731;
+/// A due date lies at most so many years ahead.
+const MOST_YEARS_AHEAD: i64 = 2;
 /// Agreements in one answer, where the request does not say.
 const AGREEMENTS_PER_PAGE: i64 = 500;
 /// Descriptions beyond this are cut in the app, by some sources.
@@ -91,6 +91,10 @@ fn act_on_charge(
     let amount = body["amount"].as_i64().unwrap_or_default();
     if !body.is_null() {
         body::check(request, body)?;
+    }
+    let least = world.settings.charge_minimum.max(1);
+    if matches!(request.id(), "CaptureChargeV3" | "RefundChargeV3") && amount < least {
+        return Err(Refusal::field("amount", format!("must be at least {least}")));
     }
     let missing = || Refusal::problem("resource-not-found", "Charge not found.");
     let effect = match request.id() {
@@ -237,6 +241,8 @@ fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, n
     }
     let agreement_url = text(&body, "merchantAgreementUrl");
     match &agreement_url {
+        // An app's addresses are its own business.
+        Some(_) if in_app => {}
         Some(url) => management_page(world, request, url)?,
         None if currency == Currency::Nok => {
             return Err(Refusal::field("merchantAgreementUrl", "is required for Norwegian merchants"));
@@ -506,7 +512,7 @@ pub(super) fn due_day(world: &World, due: &str, now: Millis) -> Result<Millis, R
     if day < today + least * DAY {
         return Err(Refusal::problem("charge-due-too-soon", format!("due must be at least {least} days ahead.")));
     }
-    if day > today + MOST_DAYS_AHEAD * DAY {
+    if day > (Interval { unit: Unit::Year, count: MOST_YEARS_AHEAD }).after(today) {
         return Err(Refusal::problem("charge-due-in-too-long", "due must be at most two years ahead."));
     }
     Ok(day)

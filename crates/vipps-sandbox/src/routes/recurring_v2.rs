@@ -122,7 +122,9 @@ fn draft(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) ->
         redirect(world, request, &redirect_url)?;
     }
     let agreement_url = text(body, "merchantAgreementUrl");
-    management_page(agreement_url.as_deref())?;
+    if !in_app {
+        management_page(agreement_url.as_deref())?;
+    }
     let without_landing = body["skipLandingPage"] == true;
     if without_landing && !world.settings.skip_landing_page_allowed {
         let detail = "The sales unit may not skip the landing page.".into();

@@ -39,7 +39,11 @@ fn register(world: &mut World, request: &Request<'_>, sales_unit: Option<String>
     let url = body["url"].as_str().unwrap_or_default().to_owned();
     match address(&url) {
         Address::Https => {}
-        Address::Local => {
+        Address::Http if !world.settings.http_webhooks_allowed => {
+            let rule = "must be an https address (the setting httpWebhooksAllowed takes http ones)";
+            return Err(Refusal::field("url", rule));
+        }
+        Address::Local | Address::Http => {
             world.warn(request.id(), "`url` would be rejected in production: it must be public https");
         }
         _ => return Err(Refusal::field("url", "must be an https address")),

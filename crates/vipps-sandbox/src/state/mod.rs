@@ -250,8 +250,12 @@ impl World {
         path: &str,
         headers: &HeaderMap,
         body: &Bytes,
-    ) {
-        self.journal.add(self.clock.now(), operation, method, path, headers, body);
+    ) -> usize {
+        self.journal.add(self.clock.now(), operation, method, path, headers, body)
+    }
+
+    pub(crate) fn log_answer(&mut self, number: usize, status: u16) {
+        self.journal.answered(number, status);
     }
 
     pub(crate) fn requests(&self) -> Vec<Value> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Landing, Subject, World};
+use crate::agreement::{Interval, Unit};
 use crate::clock::{DAY, Millis, rfc3339};
 use crate::payment::{Event, EventName, Moment, Payment, State, Terms};
 use crate::webhook::Notice;
@@ -23,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) landing_token: String,
     pub(crate) description: Option<String>,
     pub(crate) phone_number: Option<String>,
+    /// Years that the customer must have lived.
+    pub(crate) minimum_age: Option<i64>,
     /// The profile data asked for, as words.
     pub(crate) scope: Option<String>,
     pub(crate) metadata: Option<Value>,
@@ -57,6 +60,8 @@ pub(crate) struct Person {
 impl Person {
     pub(crate) const FIRST_NAME: &'static str = "Ada";
     pub(crate) const LAST_NAME: &'static str = "Prøve";
+    /// 1990-12-10.
+    const BORN: Millis = 660_787_200_000;
     pub(crate) const EMAIL: &'static str = "ada.prove@example.com";
 
     pub(crate) fn of_market(currency: &str, phone_number: Option<&str>) -> Self {
@@ -106,6 +111,12 @@ impl Record {
         }
     }
 
+    /// Whether the customer is younger than the merchant wants.
+    pub(crate) fn is_too_young(&self, now: Millis) -> bool {
+        let year = Interval { unit: Unit::Year, count: self.minimum_age.unwrap_or(0) };
+        self.minimum_age.is_some_and(|years| years > 0) && now < year.after(Person::BORN)
+    }
+
     pub(crate) fn person(&self) -> Person {
         Person::of_market(self.payment.currency.as_str(), self.phone_number.as_deref())
     }
@@ -134,6 +145,7 @@ impl World {
         Terms {
             capture_days: self.settings.capture_days,
             refund_days: self.settings.refund_days,
+            refund_from_reservation: self.settings.refund_from_reservation,
             partial_capture: self.settings.partial_capture_allowed,
         }
     }

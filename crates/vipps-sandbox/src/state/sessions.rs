@@ -84,6 +84,7 @@ impl World {
             landing_token,
             description: text(&session.request["transaction"]["paymentDescription"]),
             phone_number: None,
+            minimum_age: None,
             scope: None,
             metadata: None,
             shipping: None,
