@@ -111,18 +111,27 @@ async fn act_on_payment(
 }
 
 fn act_on_agreement(shared: &Shared, id: &str, act: &str, body: &Value) -> Result<Value, Refused> {
+    let chosen = match &body["maxAmount"] {
+        Value::Null => None,
+        amount => Some(
+            amount
+                .as_i64()
+                .filter(|amount| (1..=i64::from(i32::MAX)).contains(amount))
+                .ok_or_else(|| bad("`maxAmount` must be a whole number of minor units above 0"))?,
+        ),
+    };
     match act {
-        "approve" => {
-            let chosen = match &body["maxAmount"] {
-                Value::Null => None,
-                amount => Some(
-                    amount
-                        .as_i64()
-                        .filter(|amount| (1..=i64::from(i32::MAX)).contains(amount))
-                        .ok_or_else(|| bad("`maxAmount` must be a whole number of minor units above 0"))?,
-                ),
-            };
-            customer::accept_agreement(shared, id, chosen)?;
+        "approve" => customer::accept_agreement(shared, id, chosen)?,
+        "raise" => {
+            let most = chosen.ok_or_else(|| bad("`maxAmount` is required"))?;
+            let mut world = shared.lock();
+            world.settle();
+            if world.agreement(id).is_none() {
+                return Err((404, format!("no agreement has the id `{id}`")));
+            }
+            if !world.raise_maximum(id, most) {
+                return Err((409, format!("agreement `{id}` is not ACTIVE, or its price does not vary")));
+            }
         }
         "reject" => customer::reject_agreement(shared, id)?,
         "stop" => {
@@ -133,7 +142,7 @@ fn act_on_agreement(shared: &Shared, id: &str, act: &str, body: &Value) -> Resul
             };
             customer::stop_agreement(shared, id, actor)?;
         }
-        other => return Err(unknown(other, "approve, reject, stop")),
+        other => return Err(unknown(other, "approve, reject, raise, stop")),
     }
     let world = shared.lock();
     Ok(world.agreement(id).map_or(Value::Null, |agreement| agreement_json(&world, agreement)))

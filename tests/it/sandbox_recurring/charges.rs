@@ -410,3 +410,58 @@ async fn effects_that_are_put_off_answer_202() {
     assert_eq!(http.get(&path).await.1["summary"]["captured"], 400);
     assert_eq!(http.post(&capture, &json!({ "amount": 601 })).await.0, 400, "what cannot be is refused at once");
 }
+
+#[tokio::test]
+async fn an_initial_charge_that_was_cancelled_stays_cancelled() {
+    for transaction_type in ["RESERVE_CAPTURE", "DIRECT_CAPTURE"] {
+        let http = Http::start_manual().await;
+        let agreement = drafted(&http, &initial(transaction_type, 500)).await;
+        let path = format!("{AGREEMENTS}/{agreement}/charges/box-1");
+        assert_eq!(http.write("DELETE", &path, &Value::Null).await.0, 204);
+        assert_eq!(http.control("POST", &format!("agreements/{agreement}/approve"), json!({})).await.0, 200);
+        let (_, charge) = http.get(&path).await;
+        assert_eq!((&charge["status"], &charge["summary"]["captured"]), (&json!("CANCELLED"), &json!(0)), "{charge}");
+        assert_eq!(charge["history"].as_array().unwrap().len(), 2, "{charge}");
+    }
+}
+
+#[tokio::test]
+async fn a_raised_maximum_lets_a_waiting_charge_through() {
+    let http = Http::start_manual().await;
+    let agreement = drafted(&http, &variable("NOK", 100_000)).await;
+    let act = async |name: &str, most: i64| {
+        http.control("POST", &format!("agreements/{agreement}/{name}"), json!({ "maxAmount": most })).await.0
+    };
+    assert_eq!(act("raise", 5_000).await, 409, "nobody accepted it yet");
+    assert_eq!(act("approve", 500).await, 200);
+    let charge = with(new_charge(), &json!({ "retryDays": 2 }));
+    assert_eq!(http.post(&format!("{AGREEMENTS}/{agreement}/charges"), &charge).await.0, 201);
+    http.advance(86_400).await;
+    assert_eq!(status_of(&http, "box-1").await, "DUE");
+    assert_eq!(act("raise", 5_000).await, 200);
+    http.advance(86_400).await;
+    assert_eq!(status_of(&http, "box-1").await, "RESERVED");
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_request_of_any_operation() {
+    let http = Http::start_manual().await;
+    let agreement = agreed(&http, &json!({})).await;
+    let path = format!("{AGREEMENTS}/{agreement}");
+    assert_eq!(http.keyed("POST", &format!("{path}/charges"), "one", &new_charge()).await.0, 201);
+    let other = http.keyed("PATCH", &path, "one", &json!({ "productName": "Box" })).await;
+    assert_eq!(verdict(&other), (409, "idempotency-conflict"));
+}
+
+#[tokio::test]
+async fn a_campaign_has_instants_and_is_shown_until_it_ends() {
+    let http = Http::start_manual().await.tolerant();
+    let until = |end: &str| json!({ "campaign": { "type": "PRICE_CAMPAIGN", "price": 100, "end": end } });
+    let refused = http.post(AGREEMENTS, &with(draft(), &until("soon"))).await;
+    assert_eq!(verdict(&refused), (400, "validation-error"));
+    let agreement = agreed(&http, &until("2026-01-02T00:00:00Z")).await;
+    let campaign = async || http.get(&format!("{AGREEMENTS}/{agreement}")).await.1["campaign"].clone();
+    assert_eq!(campaign().await["price"], 100);
+    http.advance(86_400).await;
+    assert_eq!(campaign().await, Value::Null);
+}

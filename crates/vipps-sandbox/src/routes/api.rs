@@ -249,7 +249,8 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
     }
     let scope = key.as_ref().map(|key| Scope {
         sales_unit: request.sales_unit(world).to_owned(),
-        operation: request.id(),
+        // Recurring v3 knows a key once, whatever it is used for.
+        operation: if request.api() == "recurring" { "recurring" } else { request.id() },
         key: key.clone(),
     });
     let scope = scope.map(|scope| (scope, fingerprint(request.method, request.path, request.body, request.json())));

@@ -57,6 +57,10 @@ fn create(world: &mut World, request: &Request<'_>, mut body: Value, now: Millis
     merchant_addresses(world, request, &body)?;
     transaction_rules(world, request, &body["transaction"])?;
     let sales_unit = request.sales_unit(world).to_owned();
+    let longest = world.settings.reference_max_length;
+    if body["reference"].as_str().is_some_and(|reference| reference.chars().count() as u64 > longest) {
+        return Err(Refusal::field("reference", format!("must have at most {longest} characters")));
+    }
     let reference = match text(&body, "reference") {
         Some(reference) => reference,
         None => {
@@ -73,10 +77,15 @@ fn create(world: &mut World, request: &Request<'_>, mut body: Value, now: Millis
     let answer = json!({
         "token": token,
         "checkoutFrontendUrl": format!("{}/checkout-page/{token}", world.base_url),
-        "pollingUrl": format!("{}/checkout/v3/session/{}", world.base_url, id.reference),
+        "pollingUrl": format!("{}/checkout/v3/session/{}", world.base_url, path_segment(&id.reference)),
     });
     world.insert_session(id, Session::new(session_id, token, body, now));
     Ok(Answer::json(200, &answer))
+}
+
+/// A reference as a segment of a path, whatever characters it has.
+fn path_segment(reference: &str) -> String {
+    url::form_urlencoded::byte_serialize(reference.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// What older documents and plugins send, made what the newest document has.
@@ -149,8 +158,12 @@ fn transaction_rules(world: &mut World, request: &Request<'_>, transaction: &Val
     if !matches!(currency, "NOK" | "DKK" | "EUR") {
         return Err(Refusal::field("transaction.amount.currency", "must be one of NOK, DKK, EUR"));
     }
-    if currency != world.options.market.currency() {
-        world.warn(request.id(), "the currency is not that of the sales unit's market");
+    let own = world.options.market.currency();
+    if currency != own {
+        return Err(Refusal::field(
+            "transaction.amount.currency",
+            format!("must be {own}, as in the sales unit's market"),
+        ));
     }
     if transaction["amount"]["value"].as_i64().is_some_and(|value| value < 100) {
         world.warn(request.id(), "`transaction.amount.value` is below 100, which a payment needs");

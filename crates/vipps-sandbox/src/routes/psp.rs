@@ -76,6 +76,10 @@ fn init(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) -> 
     let address_of = |name: &str| text(body, name).unwrap_or_default();
     let (redirect_url, make_payment_url) = (address_of("pspRedirectUrl"), address_of("makePaymentUrl"));
     match address(&redirect_url) {
+        // This one is refused in the test environment of Vipps, too.
+        _ if redirect_url.starts_with("https://localhost") => {
+            return Err(Refusal::psp("51", "Invalid `pspRedirectUrl`"));
+        }
         Address::Unusable => return Err(Refusal::psp("51", "Invalid `pspRedirectUrl`")),
         Address::Http | Address::Local => {
             world.warn(request.id(), "`pspRedirectUrl` would be rejected in production: it must be public https");

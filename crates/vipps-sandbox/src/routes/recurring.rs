@@ -9,7 +9,7 @@ use super::recurring_json::{agreement_json, charge_json};
 use crate::agreement::{self, Actor, Agreement, Campaign, Interval, Pricing, Status, Unit, most_suggested};
 use crate::answer::Answer;
 use crate::charge::{self, Charge, Kind, Status as ChargeStatus};
-use crate::clock::{DAY, Millis, parse_day, start_of_day};
+use crate::clock::{DAY, Millis, parse_day, parse_rfc3339, start_of_day};
 use crate::refusal::Refusal;
 use crate::state::{BatchItem, ChargeId, Draft, Effect, World};
 
@@ -225,6 +225,7 @@ fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, n
     })?;
     let (pricing, currency) = pricing(&body["pricing"], world.settings.charge_minimum)?;
     body::check(request, &body)?;
+    campaign_form(&body["campaign"])?;
     if !body["campaign"].is_null() && !matches!(pricing, Pricing::Legacy { .. }) {
         return Err(Refusal::field("campaign", "goes with LEGACY pricing alone"));
     }
@@ -288,8 +289,8 @@ fn pricing(pricing: &Value, least: i64) -> Result<(Pricing, Currency), Refusal> 
         None => return Err(Refusal::field("pricing.currency", "is required")),
     };
     let amount = |name: &str| match pricing[name].as_i64().filter(|value| i32::try_from(*value).is_ok()) {
-        Some(value) if value > 0 => Ok(value),
-        Some(_) => Err(Refusal::field(&format!("pricing.{name}"), "must be above 0")),
+        Some(value) if value >= least.max(1) => Ok(value),
+        Some(_) => Err(Refusal::field(&format!("pricing.{name}"), format!("must be at least {least}"))),
         None if pricing[name].is_null() => Err(Refusal::field(&format!("pricing.{name}"), "is required")),
         None => Err(Refusal::field(&format!("pricing.{name}"), "must be a whole number of minor units")),
     };
@@ -322,6 +323,20 @@ fn suggestion(value: i64, currency: &Currency, least: i64) -> Result<i64, Refusa
 pub(super) fn interval(period: &Value) -> Option<Interval> {
     let unit = period["unit"].as_str().and_then(Unit::from_wire)?;
     Some(Interval { unit, count: period["count"].as_i64()? })
+}
+
+/// What the schema does not say of a campaign: its dates are instants, its price is none
+/// that is paid to the customer.
+fn campaign_form(campaign: &Value) -> Result<(), Refusal> {
+    for name in ["end", "eventDate"] {
+        if campaign[name].as_str().is_some_and(|date| parse_rfc3339(date).is_none()) {
+            return Err(Refusal::field(&format!("campaign.{name}"), "must be an RFC 3339 date-time"));
+        }
+    }
+    match campaign["price"].as_i64() {
+        Some(..0) => Err(Refusal::field("campaign.price", "must not be negative")),
+        _ => Ok(()),
+    }
 }
 
 /// A campaign as v3 and Checkout draft it.
@@ -427,8 +442,9 @@ fn update(
         }
         other => other,
     };
-    if body["pricing"]["amount"].as_i64().is_some_and(|price| price <= 0) {
-        return Err(Refusal::field("pricing.amount", "must be above 0"));
+    let least = world.settings.charge_minimum.max(1);
+    if body["pricing"]["amount"].as_i64().is_some_and(|price| price < least) {
+        return Err(Refusal::field("pricing.amount", format!("must be at least {least}")));
     }
     changed.change_price(body["pricing"]["amount"].as_i64(), suggested)?;
     if given("interval") {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::agreement::{Agreement, Campaign, Pricing, Status};
 use crate::charge::Charge;
-use crate::clock::rfc3339;
+use crate::clock::{Millis, parse_rfc3339, rfc3339};
 use crate::state::{World, country_of};
 
 /// `AgreementResponseV3`.
@@ -21,7 +21,8 @@ pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
         "start": agreement.started.map(rfc3339),
         "stop": agreement.stopped.filter(|_| agreement.status == Status::Stopped).map(rfc3339),
         "merchantRedirectUrl": terms.redirect_url,
-        "campaign": terms.campaign.as_ref().map(|campaign| campaign_json(campaign, agreement)),
+        "campaign": terms.campaign.as_ref().filter(|campaign| is_running(campaign, agreement, world.clock.now()))
+            .map(|campaign| campaign_json(campaign, agreement)),
         "pricing": match &terms.pricing {
             Pricing::Legacy { price } => json!({ "type": "LEGACY", "currency": currency, "amount": price }),
             Pricing::Variable { suggested, chosen: None } => {
@@ -62,6 +63,16 @@ pub(super) fn sub(agreement: &Agreement) -> Option<String> {
     agreement.started?;
     agreement.terms.scope.as_ref()?;
     Some(format!("c06c4afe-d9e1-4c5d-939a-{}", &agreement.uuid[24..]))
+}
+
+/// Whether a campaign has not ended yet. One without a readable end never does.
+fn is_running(campaign: &Campaign, agreement: &Agreement, now: Millis) -> bool {
+    let end = match campaign {
+        Campaign::Price { end, .. } | Campaign::Legacy { end, .. } => parse_rfc3339(end),
+        Campaign::Period { period, .. } => Some(period.after(agreement.started.unwrap_or(agreement.created))),
+        Campaign::Event { date, .. } => parse_rfc3339(date),
+    };
+    end.is_none_or(|end| now < end)
 }
 
 fn campaign_json(campaign: &Campaign, agreement: &Agreement) -> Value {

@@ -142,7 +142,9 @@ impl World {
         }
         let timer = agreement.next_timer();
         self.clear_timer(timer, Subject::Agreement(id.to_owned()));
-        let Some(initial) = self.initial_charge(id) else {
+        // One that the merchant gave up meanwhile stays so.
+        let waits = |charge: &ChargeId| self.charge(charge).is_some_and(|one| one.status == ChargeStatus::Pending);
+        let Some(initial) = self.initial_charge(id).filter(waits) else {
             self.activate(id, now);
             self.follow_agreement(id, now);
             return Ok(());
@@ -179,6 +181,17 @@ impl World {
         self.tell_of_agreement(id, "recurring.agreement-rejected.v1", None, now);
         self.follow_agreement(id, now);
         true
+    }
+
+    /// The customer changes their own ceiling; charges that wait for it have another chance.
+    pub(crate) fn raise_maximum(&mut self, id: &str, most: i64) -> bool {
+        match self.agreements.get_mut(id).map(|agreement| (agreement.status, &mut agreement.terms.pricing)) {
+            Some((Status::Active, Pricing::Variable { chosen, .. })) => {
+                *chosen = Some(most);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Ends an agreement. A merchant's stop also releases what is reserved.
@@ -395,7 +408,8 @@ impl World {
     /// The initial charge of an agreement that never began: no event tells of it.
     fn give_up_initial(&mut self, id: &str, at: Millis) {
         let Some(initial) = self.initial_charge(id) else { return };
-        if let Some(charge) = self.charges.get_mut(&initial) {
+        let waits = |charge: &&mut Charge| charge.status == ChargeStatus::Pending;
+        if let Some(charge) = self.charges.get_mut(&initial).filter(waits) {
             let key = charge.system_key();
             charge.release(&key, at);
         }

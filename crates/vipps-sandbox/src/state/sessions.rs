@@ -48,6 +48,8 @@ impl World {
         if session.wants_shipping() {
             let chosen = session.option(choice.shipping_option.as_deref());
             session.shipping = Some(chosen.ok_or("the session has no such shipping option")?);
+        } else if choice.shipping_option.is_some() {
+            return Err("the session has no shipping options".into());
         }
         let required = session.request["configuration"]["customConsent"]["required"] == true;
         if required && choice.consent == Some(false) {
