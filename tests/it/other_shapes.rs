@@ -19,20 +19,36 @@ fn typed<T: serde::de::DeserializeOwned>(body: Value) -> T {
 }
 
 /// One call against a recorder that answers with this body; snapshots what was sent.
-async fn shape<T>(name: &str, answer: Value, call: impl AsyncFnOnce(vipps::Client) -> Result<T, Error>) -> T {
-    let recorder = Recorder::start(200, answer).await;
+async fn shape<T>(
+    name: &str,
+    (status, answer): (u16, Value),
+    call: impl AsyncFnOnce(vipps::Client) -> Result<T, Error>,
+) -> T {
+    let recorder = Recorder::start(status, answer).await;
     let client = if name.starts_with("psp_") { recorder.psp_client() } else { recorder.client() };
     let done = call(client).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     insta::assert_snapshot!(name, recorder.only());
     done
 }
 
+const DONE: (u16, Value) = (204, Value::Null);
+const OK: (u16, Value) = (200, Value::Null);
+
 fn agreement() -> Value {
-    json!({ "id": "agr_5kSeqz", "status": "ACTIVE", "pricing": { "type": "LEGACY", "amount": 9900, "currency": "NOK" } })
+    json!({
+        "id": "agr_5kSeqz", "uuid": "6b3a2c1d-0000-4000-8000-000000000007", "status": "ACTIVE", "countryCode": "NO",
+        "productName": "Tea club", "created": "2026-11-21T08:00:00Z", "merchantRedirectUrl": "https://acme.example/thanks",
+        "pricing": { "type": "LEGACY", "amount": 9900, "currency": "NOK" }
+    })
 }
 
 fn charge() -> Value {
-    json!({ "id": "chr-1", "agreementId": "agr_5kSeqz", "amount": 9900, "status": "CHARGED" })
+    json!({
+        "id": "chr-1", "agreementId": "agr_5kSeqz", "amount": 9900, "currency": "NOK", "status": "CHARGED",
+        "description": "December", "due": "2026-12-24T00:00:00Z", "retryDays": 5, "transactionId": "3343121302",
+        "type": "RECURRING", "transactionType": "DIRECT_CAPTURE", "processingMode": "MULTIPLE_ATTEMPTS",
+        "summary": { "captured": 9900, "refunded": 0, "cancelled": 0 }, "history": []
+    })
 }
 
 #[tokio::test]
@@ -45,7 +61,10 @@ async fn recurring_version_3() {
             .external_id("club-7")
             .product_description("Tea every month")
     };
-    let drafted = json!({ "agreementId": "agr_5kSeqz", "vippsConfirmationUrl": "https://x", "uuid": "u" });
+    let drafted = (
+        201,
+        json!({ "agreementId": "agr_5kSeqz", "vippsConfirmationUrl": "https://x", "uuid": "6b3a2c1d-0000-4000-8000-000000000007" }),
+    );
     let first = InitialCharge::new(Amount::nok_minor(100), "First");
     shape("recurring_draft_legacy", drafted.clone(), async |client| {
         client.agreements().draft(tea().initial_charge(first)).idempotency_key(key()).await
@@ -76,29 +95,31 @@ async fn recurring_version_3() {
         client.agreements().draft(tea).idempotency_key(key()).await
     })
     .await;
-    let read =
-        shape("recurring_get_agreement", agreement(), async |client| client.agreements().get("agr_5kSeqz").await).await;
+    let read = shape("recurring_get_agreement", (200, agreement()), async |client| {
+        client.agreements().get("agr_5kSeqz").await
+    })
+    .await;
     assert_eq!(read.id(), "agr_5kSeqz");
-    let listed: Vec<_> = shape("recurring_list_agreements", json!([agreement()]), async |client| {
+    let listed: Vec<_> = shape("recurring_list_agreements", (200, json!([agreement()])), async |client| {
         client.agreements().list().created_after(1_700_000_000_000).stream().try_collect().await
     })
     .await;
     assert_eq!(listed.len(), 1);
     let change: recurring::PatchAgreementV3 = typed(json!({ "productName": "Tea and cake" }));
-    shape("recurring_update_agreement", Value::Null, async |client| {
+    shape("recurring_update_agreement", DONE, async |client| {
         client.agreements().update("agr_5kSeqz", change).idempotency_key(key()).await
     })
     .await;
-    shape("recurring_stop_agreement", Value::Null, async |client| {
+    shape("recurring_stop_agreement", DONE, async |client| {
         client.agreements().stop("agr_5kSeqz").idempotency_key(key()).await
     })
     .await;
-    shape("recurring_force_accept", Value::Null, async |client| {
+    shape("recurring_force_accept", DONE, async |client| {
         client.agreements().force_accept("agr_5kSeqz", "4712345678").idempotency_key(key()).await
     })
     .await;
 
-    let created = json!({ "chargeId": "chr-1" });
+    let created = (201, json!({ "chargeId": "chr-1" }));
     shape("recurring_create_charge", created.clone(), async |client| {
         let charge = NewCharge::recurring(Amount::nok_minor(9_900), "December", "2026-12-24", 5).order_id("acme-42");
         client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
@@ -109,26 +130,29 @@ async fn recurring_version_3() {
         client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
     })
     .await;
-    shape("recurring_create_many", json!({ "validCharges": ["acme-1"], "invalidCharges": [] }), async |client| {
+    let split = json!({ "validCharges": ["acme-1"], "invalidCharges": [] });
+    shape("recurring_create_many", (202, split), async |client| {
         client.charges().create_many(vec![batch_charge("acme-1")]).idempotency_key(key()).send().await
     })
     .await;
-    shape("recurring_get_charge", charge(), async |client| client.charges().get("agr_5kSeqz", "chr-1").await).await;
-    shape("recurring_get_charge_by_id", charge(), async |client| client.charges().get_by_id("chr-1").await).await;
-    let listed: Vec<_> = shape("recurring_list_charges", json!([charge()]), async |client| {
+    shape("recurring_get_charge", (200, charge()), async |client| client.charges().get("agr_5kSeqz", "chr-1").await)
+        .await;
+    shape("recurring_get_charge_by_id", (200, charge()), async |client| client.charges().get_by_id("chr-1").await)
+        .await;
+    let listed: Vec<_> = shape("recurring_list_charges", (200, json!([charge()])), async |client| {
         client.charges().list("agr_5kSeqz").status(ChargeStatus::Charged).stream().try_collect().await
     })
     .await;
     assert_eq!(listed.len(), 1);
-    shape("recurring_cancel_charge", Value::Null, async |client| {
+    shape("recurring_cancel_charge", DONE, async |client| {
         client.charges().cancel("agr_5kSeqz", "chr-1").idempotency_key(key()).await
     })
     .await;
-    shape("recurring_capture_charge", Value::Null, async |client| {
+    shape("recurring_capture_charge", DONE, async |client| {
         client.charges().capture("agr_5kSeqz", "chr-1", Amount::nok_minor(500)).idempotency_key(key()).await
     })
     .await;
-    shape("recurring_refund_charge", Value::Null, async |client| {
+    shape("recurring_refund_charge", DONE, async |client| {
         client.charges().refund("agr_5kSeqz", "chr-1", Amount::nok_minor(500), "Sorry").idempotency_key(key()).await
     })
     .await;
@@ -143,44 +167,51 @@ fn batch_charge(order_id: &str) -> recurring::CreateChargeAsyncV3 {
 
 #[tokio::test]
 async fn recurring_version_2() {
-    let agreement = || json!({ "id": "agr_1", "status": "ACTIVE" });
-    let charge = || json!({ "id": "chr_1", "status": "CHARGED", "amount": 100 });
-    shape("v2_list_agreements", json!([]), async |client| client.v2().list_agreements(None, Some(1)).await).await;
+    let agreement = json!({
+        "id": "agr_1", "status": "ACTIVE", "price": 9900, "interval": "MONTH", "intervalCount": 1,
+        "productName": "Tea club", "productDescription": "Tea every month"
+    });
+    let charge = || {
+        let charge = json!({
+            "id": "chr_1", "status": "CHARGED", "amount": 100, "amountRefunded": 0, "description": "December",
+            "due": "2026-12-24T00:00:00Z", "transactionId": "3343121302", "type": "RECURRING"
+        });
+        (200, charge)
+    };
+    let changed = || (200, json!({ "agreementId": "agr_1" }));
+    shape("v2_list_agreements", (200, json!([])), async |client| client.v2().list_agreements(None, Some(1)).await)
+        .await;
     let draft: v2::types::DraftAgreementV2 = typed(json!({
         "currency": "NOK", "price": 9900, "productName": "Tea", "interval": "MONTH", "intervalCount": 1, "isApp": false,
         "merchantAgreementUrl": "https://a.example", "merchantRedirectUrl": "https://a.example"
     }));
     shape(
         "v2_draft_agreement",
-        json!({ "agreementId": "agr_1", "agreementResource": "r", "vippsConfirmationUrl": "u" }),
+        (201, json!({ "agreementId": "agr_1", "agreementResource": "https://r", "vippsConfirmationUrl": "https://u", "chargeId": "chr-1" })),
         async |client| client.v2().draft_agreement(draft).await,
     )
     .await;
-    shape("v2_fetch_agreement", agreement(), async |client| client.v2().fetch_agreement("agr_1").await).await;
+    shape("v2_fetch_agreement", (200, agreement), async |client| client.v2().fetch_agreement("agr_1").await).await;
     let change = || typed::<v2::types::PatchAgreementV2>(json!({ "productName": "Cake" }));
-    shape("v2_put_agreement", json!({ "agreementId": "agr_1" }), async |client| {
-        client.v2().put_agreement("agr_1", change()).await
-    })
-    .await;
-    shape("v2_patch_agreement", json!({ "agreementId": "agr_1" }), async |client| {
-        client.v2().patch_agreement("agr_1", change()).await
-    })
-    .await;
+    shape("v2_put_agreement", changed(), async |client| client.v2().put_agreement("agr_1", change()).await).await;
+    shape("v2_patch_agreement", changed(), async |client| client.v2().patch_agreement("agr_1", change()).await).await;
     let accept: v2::types::ForceAcceptAgreement = typed(json!({ "customerPhoneNumber": "4712345678" }));
-    shape("v2_force_accept", json!({}), async |client| client.v2().force_accept("agr_1", accept).await).await;
-    shape("v2_list_charges", json!([]), async |client| client.v2().list_charges("agr_1", None).await).await;
+    shape("v2_force_accept", (200, json!({})), async |client| client.v2().force_accept("agr_1", accept).await).await;
+    shape("v2_list_charges", (200, json!([])), async |client| client.v2().list_charges("agr_1", None).await).await;
     let new: v2::types::CreateChargeV2 =
         typed(json!({ "amount": 100, "currency": "NOK", "description": "d", "due": "2026-12-24", "retryDays": 5 }));
-    shape("v2_create_charge", json!({ "chargeId": "chr_1" }), async |client| {
+    shape("v2_create_charge", (201, json!({ "chargeId": "chr_1" })), async |client| {
         client.v2().create_charge("agr_1", new, &key()).await
     })
     .await;
     shape("v2_fetch_charge", charge(), async |client| client.v2().fetch_charge("agr_1", "chr_1").await).await;
     shape("v2_cancel_charge", charge(), async |client| client.v2().cancel_charge("agr_1", "chr_1").await).await;
-    shape("v2_capture_charge", json!({}), async |client| client.v2().capture_charge("agr_1", "chr_1", &key()).await)
-        .await;
+    shape("v2_capture_charge", (200, json!({})), async |client| {
+        client.v2().capture_charge("agr_1", "chr_1", &key()).await
+    })
+    .await;
     let refund: v2::types::RefundRequest = typed(json!({ "amount": 100, "description": "Sorry" }));
-    shape("v2_refund_charge", json!({}), async |client| {
+    shape("v2_refund_charge", (200, json!({})), async |client| {
         client.v2().refund_charge("agr_1", "chr_1", refund, &key()).await
     })
     .await;
@@ -193,25 +224,25 @@ async fn checkout_psp_and_webhooks() {
         "merchantInfo": { "callbackUrl": "https://a.example/c", "returnUrl": "https://a.example/r", "callbackAuthorizationToken": "t0ken" },
         "transaction": { "amount": { "currency": "NOK", "value": 1000 }, "paymentDescription": "Tea" }
     }));
-    let created = json!({ "token": "t", "checkoutFrontendUrl": "https://c", "pollingUrl": "https://p" });
+    let created = (200, json!({ "token": "t", "checkoutFrontendUrl": "https://c", "pollingUrl": "https://p" }));
     shape("checkout_create_session", created, async |client| {
         client.sessions().create(session).idempotency_key(key()).await
     })
     .await;
     shape(
         "checkout_get_session",
-        json!({ "reference": "acme-session-1", "sessionState": "SessionCreated" }),
+        (200, json!({ "sessionId": "s-1", "reference": "acme-session-1", "sessionState": "SessionCreated" })),
         async |client| client.sessions().get("acme-session-1").await,
     )
     .await;
     let change: checkout::UpdateSessionRequest = typed(
         json!({ "transaction": { "amount": { "currency": "NOK", "value": 2000 }, "paymentDescription": "More tea" } }),
     );
-    shape("checkout_update_session", Value::Null, async |client| {
+    shape("checkout_update_session", OK, async |client| {
         client.sessions().update("acme-session-1", change).idempotency_key(key()).await
     })
     .await;
-    shape("checkout_expire_session", Value::Null, async |client| {
+    shape("checkout_expire_session", OK, async |client| {
         client.sessions().expire("acme-session-1").idempotency_key(key()).await
     })
     .await;
@@ -220,28 +251,26 @@ async fn checkout_psp_and_webhooks() {
         "pspTransactionId": "abcABC12345", "merchantOrderId": "order-1", "customerMobileNumber": "12345678", "currency": "NOK", "amount": 49900,
         "paymentText": "Tea", "makePaymentToken": "word", "makePaymentUrl": "https://a.example/m", "pspRedirectUrl": "https://a.example/r", "isApp": false
     }));
-    shape("psp_initiate", json!({ "pspTransactionId": "abcABC12345", "url": "https://l" }), async |client| {
-        client.psp().initiate(payment).await
-    })
-    .await;
+    let begun =
+        json!({ "pspTransactionId": "abcABC12345", "merchantOrderId": "order-1", "vippsRedirectUrl": "https://l" });
+    shape("psp_initiate", (200, begun), async |client| client.psp().initiate(payment).await).await;
     let statuses: psp::PaymentStatus = typed(
         json!({ "transactions": [{ "pspTransactionId": "abcABC12345", "status": "CAPTURED", "amount": 49900, "currency": "NOK" }] }),
     );
-    shape("psp_update_status", json!({}), async |client| client.psp().update_status(statuses).await).await;
-    shape("psp_details", json!({ "pspTransactionId": "abcABC12345" }), async |client| {
+    shape("psp_update_status", (200, json!({})), async |client| client.psp().update_status(statuses).await).await;
+    shape("psp_details", (200, json!({ "pspTransactionId": "abcABC12345" })), async |client| {
         client.psp().details("abcABC12345").await
     })
     .await;
     let approval: psp::ForceApproveRequest = typed(json!({ "customerPhoneNumber": "12345678", "token": "t" }));
-    shape("psp_force_approve", Value::Null, async |client| client.psp().force_approve("abcABC12345", approval).await)
-        .await;
+    shape("psp_force_approve", OK, async |client| client.psp().force_approve("abcABC12345", approval).await).await;
 
-    shape("webhooks_list", json!({ "webhooks": [] }), async |client| client.webhooks().list().await).await;
-    shape("webhooks_register", json!({ "id": "w-1", "secret": "s" }), async |client| {
+    shape("webhooks_list", (200, json!({ "webhooks": [] })), async |client| client.webhooks().list().await).await;
+    shape("webhooks_register", (201, json!({ "id": "w-1", "secret": "s" })), async |client| {
         client.webhooks().register("https://a.example/w", ["epayments.payment.authorized.v1"]).await
     })
     .await;
-    shape("webhooks_delete", Value::Null, async |client| client.webhooks().delete("w-1").await).await;
+    shape("webhooks_delete", DONE, async |client| client.webhooks().delete("w-1").await).await;
 }
 
 #[tokio::test]
@@ -341,9 +370,10 @@ async fn a_part_of_a_batch_that_never_left_is_not_called_refused() {
 #[tokio::test]
 async fn a_large_batch_goes_in_parts_with_stable_keys_and_says_what_became_of_each() {
     use vipps::BatchOutcome::{Accepted, Refused, Unknown};
+    let refused = serde_json::to_value(batch_charge("o-1")).unwrap();
     let answer = json!({
         "validCharges": ["o-0", "o-2000"],
-        "invalidCharges": [{ "chargeBatchItemDto": { "agreementId": "agr_5kSeqz", "amount": 100, "orderId": "o-1" }, "errors": ["too low"] }]
+        "invalidCharges": [{ "chargeBatchItemDto": refused, "errors": ["too low"] }]
     });
     let charges = || (0..2001).map(|n| batch_charge(&format!("o-{n}"))).collect::<Vec<_>>();
     let recorder = Recorder::start(202, answer).await;

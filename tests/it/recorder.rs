@@ -10,9 +10,21 @@ use vipps::Client;
 use vipps_tests::{client_for, credentials};
 
 /// Records every request as text: method, path, sorted headers, pretty body.
+///
+/// Its test fails when an exchange breaks a document, answers included.
 pub(crate) struct Recorder {
     pub(crate) server: MockServer,
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    violations: Arc<Mutex<Vec<String>>>,
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let violations = self.violations.lock().unwrap();
+            assert!(violations.is_empty(), "exchanges broke the documents: {violations:#?}");
+        }
+    }
 }
 
 impl Recorder {
@@ -28,12 +40,15 @@ impl Recorder {
             })
             .await;
         let requests = seen.clone();
+        let violations = Arc::new(Mutex::new(Vec::new()));
+        let (broken, body) = (violations.clone(), answer.clone());
         server
             .mock_async(move |when, then| {
                 let record = move |request: &HttpMockRequest| {
                     if request.uri().path() == "/accesstoken/get" {
                         return false;
                     }
+                    broken.lock().unwrap().extend(exchange(request, status, &body));
                     requests.lock().unwrap().push(shape(request));
                     true
                 };
@@ -44,7 +59,7 @@ impl Recorder {
                 }
             })
             .await;
-        Self { server, seen }
+        Self { server, seen, violations }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -62,6 +77,13 @@ impl Recorder {
         assert_eq!(seen.len(), 1, "one attempt");
         seen[0].clone()
     }
+}
+
+/// What a request and its answer break of the documents; no body where the answer is null.
+fn exchange(request: &HttpMockRequest, status: u16, answer: &Value) -> Vec<String> {
+    let (method, uri) = (request.method(), request.uri());
+    let answer = if answer.is_null() { String::new() } else { answer.to_string() };
+    vipps_sandbox::exchange_violations(method.as_str(), uri.path(), request.body_ref(), status, answer.as_bytes())
 }
 
 pub(crate) fn shape(request: &HttpMockRequest) -> String {

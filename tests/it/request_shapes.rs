@@ -24,6 +24,13 @@ fn modified() -> Value {
     json!({ "reference": "acme-order-42", "pspReference": "1", "state": "AUTHORIZED", "amount": money(49_900), "aggregate": aggregate })
 }
 
+fn payment() -> Value {
+    let mut payment = modified();
+    payment["paymentMethod"] = json!({ "type": "WALLET" });
+    payment["profile"] = json!({});
+    payment
+}
+
 #[tokio::test]
 async fn access_token() {
     let recorder = Recorder::start(200, Value::Null).await;
@@ -76,7 +83,11 @@ async fn create_payment_of_the_published_sample() {
 
 #[tokio::test]
 async fn create_payment_with_every_kind_of_field() {
-    let recorder = Recorder::start(201, json!({ "reference": "acme-order-42" })).await;
+    let recorder = Recorder::start(
+        201,
+        json!({ "reference": "acme-order-42", "redirectUrl": "https://landing.vipps.no?token=x" }),
+    )
+    .await;
     let body: types::CreatePaymentRequest = serde_json::from_value(json!({
         "amount": money(49_900), "reference": "acme-order-42", "userFlow": "WEB_REDIRECT",
         "returnUrl": "https://acme.example/thanks", "paymentMethod": { "type": "WALLET", "blockedSources": ["COMMERCIAL_CARDS"] },
@@ -103,7 +114,7 @@ async fn create_payment_with_every_kind_of_field() {
 
 #[tokio::test]
 async fn get_payment() {
-    let recorder = Recorder::start(200, modified()).await;
+    let recorder = Recorder::start(200, payment()).await;
     recorder.client().payments().get("acme-order-42").await.unwrap();
     insta::assert_snapshot!(recorder.only());
 }
@@ -166,7 +177,7 @@ async fn force_approve_without_a_customer_has_no_body() {
 
 #[tokio::test]
 async fn another_sales_unit_and_a_psp_id_change_their_headers_alone() {
-    let recorder = Recorder::start(200, modified()).await;
+    let recorder = Recorder::start(200, payment()).await;
     let psp = credentials().with_psp_id("psp-1").unwrap();
     let client = client_for(recorder.server.base_url().parse().unwrap(), psp).build().unwrap();
     let other = client.with_sales_unit(vipps::MerchantSerialNumber::new("654321").unwrap());
