@@ -197,13 +197,33 @@ fn client(document: &mut Document, root: &str) -> Outcome<String> {
         })?;
     let file =
         syn::parse2(tokens).map_err(|error| document.trouble("", format!("the generator wrote no Rust: {error}")))?;
-    let mut text = prettyplease::unparse(&file);
+    let mut text = without_api_version(prettyplease::unparse(&file)).ok_or_else(|| {
+        document.trouble("", "the generator sends `api-version` in a new way: see `without_api_version`")
+    })?;
     for operation in document.operations.iter().filter(|operation| operation.deprecated) {
         let method = format!("pub fn {}(&self)", operation.rust);
         text = text.replace(&method, &format!("#[deprecated = \"the document deprecates this operation\"]\n{method}"));
     }
     // The generator's own encoder lets a backslash pass, which addresses take for a slash.
     Ok(text.replace("encode_path(", "::vipps_core::encode_segment("))
+}
+
+/// The generator sends the version of the document with every request, which nobody asks
+/// for; there is no setting.
+fn without_api_version(text: String) -> Option<String> {
+    const HEADER: &str = r#"
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );"#;
+    let text = text.replace(HEADER, "").replace(
+        "let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);",
+        "let header_map = ::reqwest::header::HeaderMap::new();",
+    );
+    (!text.contains("\"api-version\"")).then_some(text)
 }
 
 fn settings(document: &Document, root: &str) -> GenerationSettings {

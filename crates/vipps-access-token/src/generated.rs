@@ -288,11 +288,7 @@ pub mod builder {
         pub async fn send(self) -> Result<ResponseValue<types::AuthorizationTokenResponse>, Error<()>> {
             let Self { client } = self;
             let url = format!("{}/accesstoken/get", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map.append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
-            );
+            let header_map = ::reqwest::header::HeaderMap::new();
             #[allow(unused_mut)]
             let mut request = client
                 .client

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -99,31 +99,30 @@ impl Call {
     }
 }
 
-/// What the hooks of a generated client share with the attempt they run in.
+/// One attempt, as the hooks of a generated client see it; how far it came is also known
+/// when it is cut short.
 struct Attempt {
     operation: &'static str,
-    token: Option<Arc<AccessToken>>,
     key: Option<HeaderValue>,
-    progress: Arc<Progress>,
-}
-
-/// How far an attempt came; also known when it is cut short.
-#[derive(Default)]
-struct Progress {
+    token: OnceLock<Arc<AccessToken>>,
     /// A request of the call's own operation went through the hook, with its key.
     begun: AtomicBool,
     /// The status of the answer, 0 before it.
     status: AtomicU16,
 }
 
-impl Progress {
+impl Attempt {
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 }
 
 tokio::task_local! {
-    static ATTEMPT: Attempt;
+    static ATTEMPT: Arc<Attempt>;
 }
 
 /// A request of this operation is about to be sent; not if the call names another.
@@ -131,7 +130,7 @@ pub(crate) fn begin_request(operation: &'static str) -> Result<(), ()> {
     ATTEMPT
         .try_with(|attempt| match attempt.operation == operation {
             true => {
-                attempt.progress.begun.store(true, Ordering::Relaxed);
+                attempt.begun.store(true, Ordering::Relaxed);
                 Ok(())
             }
             false => Err(()),
@@ -141,7 +140,7 @@ pub(crate) fn begin_request(operation: &'static str) -> Result<(), ()> {
 }
 
 pub(crate) fn current_token() -> Option<Arc<AccessToken>> {
-    ATTEMPT.try_with(|attempt| attempt.token.clone()).ok().flatten()
+    ATTEMPT.try_with(|attempt| attempt.token.get().cloned()).ok().flatten()
 }
 
 pub(crate) fn current_key() -> Option<HeaderValue> {
@@ -149,7 +148,7 @@ pub(crate) fn current_key() -> Option<HeaderValue> {
 }
 
 pub(crate) fn note_status(status: u16) {
-    let _ = ATTEMPT.try_with(|attempt| attempt.progress.status.store(status, Ordering::Relaxed));
+    let _ = ATTEMPT.try_with(|attempt| attempt.status.store(status, Ordering::Relaxed));
 }
 
 /// Why an attempt gave no value.
@@ -216,7 +215,8 @@ impl Transport {
     {
         call.check(self.has_psp_id())?;
         let span = tracing::info_span!("vipps.call", operation = call.operation.id, otel.kind = "client");
-        self.attempts(Course::new(self, call), attempt).instrument(span).await
+        // Futures are pinned before they are wrapped, here and below, so that they are not moved.
+        pin!(self.attempts(Course::new(self, call), attempt)).instrument(span).await
     }
 
     async fn attempts<T, F, Fut>(&self, mut course: Course<'_>, attempt: F) -> Result<Response<T>, Error>
@@ -265,29 +265,34 @@ impl Transport {
             attempt = course.attempts,
             http.response.status_code = tracing::field::Empty,
         );
-        let progress = Arc::new(Progress::default());
+        let current = Arc::new(Attempt {
+            operation: operation.id,
+            key: course.key.clone(),
+            token: OnceLock::new(),
+            begun: AtomicBool::new(false),
+            status: AtomicU16::new(0),
+        });
         let timer = self.clock().limit(limit);
-        let exchange = async {
+        let exchange = pin!(async {
             if operation.auth == Auth::Bearer {
-                course.token = Some(self.token().await.map_err(not_authenticated)?);
+                let token = self.token().await.map_err(not_authenticated)?;
+                course.token = Some(current.token.get_or_init(|| token).clone());
             }
-            let (token, key) = (course.token.clone(), course.key.clone());
-            let context = Attempt { operation: operation.id, token, key, progress: progress.clone() };
-            let result = ATTEMPT.scope(context, attempt()).await;
-            if let Some(status) = progress.status() {
+            let result = ATTEMPT.scope(current.clone(), pin!(attempt())).await;
+            if let Some(status) = current.status() {
                 tracing::Span::current().record("http.response.status_code", status);
             }
             match result {
                 Ok(value) => Ok(value),
-                Err(error) => Err(self.failure(error, progress.status()).await),
+                Err(error) => Err(Box::pin(self.failure(error, current.status())).await),
             }
-        };
-        let result = match select(pin!(exchange.instrument(span)), timer).await {
+        });
+        let result = match select(exchange.instrument(span), timer).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(out_of_time(limit, &progress).into()),
+            Either::Right(_) => Err(out_of_time(limit, &current).into()),
         };
         // Nothing says that a request outside the hook carried the key: it is not repeated.
-        course.repeatable &= progress.begun.load(Ordering::Relaxed)
+        course.repeatable &= current.has_begun()
             || matches!(&result, Err(Ended::Failed(failure)) if failure.evidence == Evidence::NotSent);
         result
     }
@@ -357,15 +362,15 @@ impl Transport {
 }
 
 /// An attempt that did not end within its limit: what is known decides what it proves.
-fn out_of_time(limit: Duration, progress: &Progress) -> Failure {
-    let (evidence, ended) = match progress.status() {
+fn out_of_time(limit: Duration, attempt: &Attempt) -> Failure {
+    let (evidence, ended) = match attempt.status() {
         Some(200..=299) => (Evidence::Unreadable, "cut-off"),
         Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
-        None if progress.begun.load(Ordering::Relaxed) => (Evidence::Lost, "timeout"),
+        None if attempt.has_begun() => (Evidence::Lost, "timeout"),
         // Still waiting for a token: nothing of this operation was sent.
         None => (Evidence::NotSent, "no-token"),
     };
-    let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(progress.status());
+    let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(attempt.status());
     failure.timeout = Some(limit);
     if failure.evidence == Evidence::NotSent {
         failure.token = Some(Arc::new(TokenFailure::out_of_time(limit)));
@@ -441,11 +446,9 @@ impl<'a> Course<'a> {
     }
 
     fn done<T>(&self, began: Duration, value: ResponseValue<T>) -> Response<T> {
-        let status = value.status().as_u16();
-        self.tell_attempt(began, Some(status), "ok");
+        self.tell_attempt(began, Some(value.status().as_u16()), "ok");
         self.tell_end(true, false);
-        let headers = value.headers().clone();
-        Response::new(value.into_inner(), status, headers, self.attempts)
+        Response::new(value, self.attempts)
     }
 
     /// Takes a failed attempt into account; `None` means that the call ends here.

@@ -175,16 +175,17 @@ impl Transport {
         // come the few of this one.
         let own = std::mem::replace(request.headers_mut(), self.inner.headers.clone());
         let headers = request.headers_mut();
+        let key = call::current_key();
         for (name, value) in own {
-            match name {
-                Some(name) if name != "api-version" => drop(headers.insert(name, value)),
-                _ => {}
+            // The key of the call is that of every attempt, whatever the request brought.
+            if let Some(name) = name.filter(|name| key.is_none() || *name != IDEMPOTENCY_KEY) {
+                headers.insert(name, value);
             }
         }
         if says_no_length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        if let Some(key) = call::current_key() {
+        if let Some(key) = key {
             headers.insert(IDEMPOTENCY_KEY, key);
         }
         match operation.auth {
@@ -192,7 +193,7 @@ impl Transport {
                 let token = match call::current_token() {
                     Some(token) => token,
                     // A request outside `run`: its own token, and no loop around it.
-                    None => self.token().await.map_err(|error| refuse(&error.to_string()))?,
+                    None => Box::pin(self.token()).await.map_err(|error| refuse(&error.to_string()))?,
                 };
                 request.headers_mut().insert(AUTHORIZATION, token.header.clone());
             }

@@ -1,6 +1,7 @@
 //! The key that makes a write safe to send twice.
 
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ use uuid::Uuid;
 /// assert_ne!(first, second_capture);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(String);
+pub struct IdempotencyKey(Arc<str>);
 
 /// Namespace of derived keys; a constant of this library, never to be changed.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8f0a_53cb_6a2e_4c9b_b7d1_5d0e_94c2_7a31);
@@ -29,7 +30,7 @@ impl IdempotencyKey {
     /// A random UUID (version 4, 36 characters): legal in every API.
     #[must_use]
     pub fn random() -> Self {
-        Self(Uuid::new_v4().to_string())
+        Self(Uuid::new_v4().to_string().into())
     }
 
     /// A key of the caller's own.
@@ -48,7 +49,7 @@ impl IdempotencyKey {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(IdempotencyKeyError { why: "it has characters other than visible ASCII" });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// A key that is a pure function of what the operation is about: the sales unit, the
@@ -66,7 +67,7 @@ impl IdempotencyKey {
             name.extend(part.as_bytes());
         }
         name.extend(sequence.to_be_bytes());
-        Self(Uuid::new_v5(&NAMESPACE, &name).to_string())
+        Self(Uuid::new_v5(&NAMESPACE, &name).to_string().into())
     }
 
     /// The header value.
