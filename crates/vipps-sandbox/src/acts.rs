@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::agreement::Actor;
-use crate::clock::{Millis, rfc3339};
+use crate::clock::{MINUTE, Millis, rfc3339};
 use crate::customer::{self, Approve, CustomerError};
 use crate::deliver::Mode;
 use crate::faults::{Fault, Script};
@@ -17,7 +17,7 @@ use crate::routes::epayment::payment_json;
 use crate::routes::recurring_json::agreement_json;
 use crate::sandbox::Shared;
 use crate::schema::operations;
-use crate::session::Choice;
+use crate::session::{Choice, PayBy};
 use crate::state::World;
 
 /// How long an act waits for the webhooks it causes.
@@ -64,7 +64,10 @@ pub(crate) async fn act(
         }
         "deliveries" if act == "mode" => {
             let mode = Mode::from_wire(body["mode"].as_str().unwrap_or_default()).map_err(bad)?;
-            shared.lock().outbox.mode = mode;
+            let delay = seconds_of(body)?.unwrap_or(MINUTE);
+            let mut world = shared.lock();
+            world.outbox.mode = mode;
+            world.outbox.delay = delay;
             return Ok(json!({ "mode": mode.wire() }));
         }
         "deliveries" => return replay(shared, id).await,
@@ -96,7 +99,11 @@ async fn act_on_payment(
         world.settle();
         customer::find_payment(&world, reference, msn)?
     };
-    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    let text = |name: &str| match &body[name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
     match act {
         "approve" => {
             let approve = Approve { shipping_option: text("shippingOptionId"), phone_number: text("phoneNumber") };
@@ -161,14 +168,14 @@ async fn act_on_session(
         customer::find_session(&world, reference, msn)?
     };
     let choice = || -> Result<Choice, Refused> {
-        let card = match body["paymentMethod"].as_str() {
-            None | Some("Wallet") => false,
-            Some("Card") => true,
-            Some(other) => return Err(bad(format!("unknown paymentMethod `{other}` (known: Wallet, Card)"))),
+        let pay_by = match body["paymentMethod"].as_str() {
+            None => PayBy::default(),
+            Some(name) => PayBy::from_wire(name)
+                .ok_or_else(|| bad(format!("unknown paymentMethod `{name}` (known: {})", PayBy::NAMES)))?,
         };
         let option = body["shippingOptionId"].as_str().or(body["shippingMethodId"].as_str());
         Ok(Choice {
-            card,
+            pay_by,
             shipping_option: option.map(str::to_owned),
             consent: body["customConsent"].as_bool(),
             customer: Some(body["customer"].clone()).filter(Value::is_object),
@@ -227,14 +234,21 @@ pub(crate) fn clock_json(world: &World) -> Value {
 }
 
 async fn advance(shared: &Shared, body: &Value) -> Result<Value, Refused> {
-    // A hundred years at once are more than any timer needs.
+    let seconds = seconds_of(body)?.ok_or_else(|| bad("`seconds` is required"))?;
+    postman::advance(shared, seconds).await;
+    Ok(clock_json(&shared.lock()))
+}
+
+/// `seconds` of a body, in milliseconds: a hundred years are more than any timer needs.
+fn seconds_of(body: &Value) -> Result<Option<Millis>, Refused> {
     const MOST: f64 = 3_155_760_000.0;
+    if body["seconds"].is_null() {
+        return Ok(None);
+    }
     let seconds = body["seconds"].as_f64().filter(|seconds| (0.0..=MOST).contains(seconds));
     let seconds = seconds.ok_or_else(|| bad("`seconds` must be a number from 0 to 3155760000"))?;
     #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
-    let millis = (seconds * 1000.0) as Millis;
-    postman::advance(shared, millis).await;
-    Ok(clock_json(&shared.lock()))
+    Ok(Some((seconds * 1000.0) as Millis))
 }
 
 /// A misspelt member would script another failure than was meant.

@@ -42,6 +42,16 @@ pub(crate) enum Pricing {
     Flexible,
 }
 
+impl Pricing {
+    pub(crate) fn wire(&self) -> &'static str {
+        match self {
+            Self::Legacy { .. } => "LEGACY",
+            Self::Variable { .. } => "VARIABLE",
+            Self::Flexible => "FLEXIBLE",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Year,

@@ -73,6 +73,35 @@ async fn ask(shared: &Shared, call: Option<NewCall>) -> Outcome {
     }
 }
 
+/// The customer's card of one scheme.
+pub(crate) struct Card {
+    number: &'static str,
+    scheme: &'static str,
+    eci: &'static str,
+}
+
+impl Card {
+    /// The card for one of `allowedCardTypes`.
+    fn of_type(card_type: &str) -> Self {
+        match card_type.starts_with("MC") {
+            true => Self { number: "5226603115488031", scheme: "MASTERCARD", eci: "06" },
+            // A Dankort is a Visa card as well.
+            false => Self { number: "4895370013193500", scheme: "VISA", eci: "07" },
+        }
+    }
+
+    /// The card that pays where the request has these terms.
+    pub(crate) fn of_request(card_passthrough: &Value) -> Self {
+        let allowed = card_passthrough["allowedCardTypes"].as_array().and_then(|types| types.first()?.as_str());
+        Self::of_type(allowed.unwrap_or("VISA_DEBIT"))
+    }
+
+    /// The first six digits.
+    pub(crate) fn bin(&self) -> &'static str {
+        &self.number[..6]
+    }
+}
+
 /// The call to `cardCallbackUrl`, signed with the client secret.
 fn call(world: &mut World, id: &PaymentId, attempt: &str) -> Option<NewCall> {
     let cryptogram = world.ids.secret("cryptogram");
@@ -80,20 +109,21 @@ fn call(world: &mut World, id: &PaymentId, attempt: &str) -> Option<NewCall> {
     let back = format!("{}/landing", world.base_url);
     let record = world.payment(id)?;
     let request = record.card_passthrough.as_ref()?;
-    let allowed = request["allowedCardTypes"].as_array().and_then(|types| types.first()).cloned();
+    let allowed = request["allowedCardTypes"].as_array().and_then(|types| types.first()?.as_str());
+    let card = Card::of_type(allowed.unwrap_or("VISA_DEBIT"));
     let body = json!({
         "pspReference": request["pspReference"],
         "authorizationAttemptId": attempt,
         "merchantSerialNumber": id.sales_unit,
         "amount": { "currency": record.payment.currency.as_str(), "value": record.payment.value },
         "cardInfo": {
-            "maskedCardNumber": "489537******3500",
-            "cardType": allowed.unwrap_or("VISA_DEBIT".into()),
+            "maskedCardNumber": format!("{}******{}", card.bin(), &card.number[12..]),
+            "cardType": allowed.unwrap_or("VISA_DEBIT"),
             "cardIssuedInCountryCode": record.person().country,
             "cardDataType": "TOKEN",
             "networkToken": {
-                "number": "4895370013193500", "expiryMonth": "03", "expiryYear": "2030",
-                "cryptogram": cryptogram, "tokenType": "VISA", "eci": "07",
+                "number": card.number, "expiryMonth": "03", "expiryYear": "2030",
+                "cryptogram": cryptogram, "tokenType": card.scheme, "eci": card.eci,
             },
         },
         "softDeclineCompletedRedirectUrl": back,

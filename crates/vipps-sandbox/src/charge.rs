@@ -5,7 +5,8 @@
 
 use vipps_types::Currency;
 
-use crate::clock::{DAY, HOUR, Millis};
+use crate::clock::{DAY, HOUR, Millis, start_of_day};
+use crate::magic::Magic;
 use crate::refusal::Refusal;
 
 /// How far a charge went.
@@ -151,7 +152,16 @@ pub(crate) struct Runs {
     pub(crate) hours: Vec<i64>,
     /// Days before its due date that a charge is shown to the customer.
     pub(crate) visible_days: i64,
-    pub(crate) norwegian: bool,
+    pub(crate) magic: Magic,
+}
+
+impl Runs {
+    /// The first run from then on.
+    fn next(&self, at: Millis) -> Option<Millis> {
+        let today = start_of_day(at);
+        let mut all = (0..2).flat_map(|day| self.hours.iter().map(move |hour| today + day * DAY + hour * HOUR));
+        all.find(|run| *run >= at)
+    }
 }
 
 /// Days from a reservation within which it is captured or released.
@@ -207,7 +217,8 @@ impl Charge {
                 charge.next_attempt = Some(at);
             }
             Kind::Recurring => {
-                charge.next_attempt = charge.run_after(at, runs);
+                // One that comes after the last run of its only day is still tried once.
+                charge.next_attempt = charge.run_after(at, runs).or_else(|| runs.next(at));
                 if at >= charge.visible_from(runs) {
                     charge.status = Status::Due;
                 }
@@ -277,10 +288,10 @@ impl Charge {
     ) -> Option<EventName> {
         let amount = self.terms.amount;
         // Its outcome was unknown for an hour; it is a success.
-        let known_now = self.status == Status::Processing && amount == 201 && self.transaction_id.is_some();
+        let known_now = self.status == Status::Processing && runs.magic.delays(amount) && self.transaction_id.is_some();
         self.failure = if ceiling.is_some_and(|most| amount > most) {
             Some(Failure::AmountTooHigh)
-        } else if !known_now && is_refused(amount, runs.norwegian) {
+        } else if !known_now && runs.magic.refuses(amount) {
             Some(Failure::UserActionRequired)
         } else {
             None
@@ -299,7 +310,7 @@ impl Charge {
             self.history.push(Event { name: EventName::Fail, amount, at, idempotency_key: key, success: false });
             return Some(EventName::Fail);
         }
-        if amount == 201 && !known_now {
+        if runs.magic.delays(amount) && !known_now {
             self.status = Status::Processing;
             self.transaction_id = Some(transaction.to_owned());
             self.next_attempt = Some(at + HOUR);
@@ -422,17 +433,12 @@ impl Charge {
     }
 }
 
-/// The magic amounts of the test environment that a customer's card refuses.
-pub(crate) fn is_refused(amount: i64, norwegian: bool) -> bool {
-    matches!(amount, 151 | 182 | 183 | 184 | 186 | 187) || norwegian && matches!(amount, 197 | 202)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn runs() -> Runs {
-        Runs { hours: vec![0, 7, 15], visible_days: 30, norwegian: true }
+        Runs { hours: vec![0, 7, 15], visible_days: 30, magic: Magic::Norwegian }
     }
 
     fn charge(amount: i64, direct: bool, due_day: i64, retry_days: i64) -> Charge {

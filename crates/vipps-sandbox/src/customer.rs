@@ -9,7 +9,8 @@ use crate::payment::{Approval, Method, Payment};
 use crate::postman;
 use crate::psp::State as PspState;
 use crate::sandbox::Shared;
-use crate::session::{Choice, State as SessionState};
+use crate::schema::operations;
+use crate::session::{Choice, Session, State as SessionState, complete_option, option_violation};
 use crate::state::{PaymentId, Person, World};
 
 /// Does what customers do: with payments, agreements, Checkout sessions and PSP payments.
@@ -192,7 +193,7 @@ pub(crate) fn hold_payment(shared: &Shared, id: &PaymentId, held: bool) -> Resul
     if !waits {
         return Err(not_waiting(&id.reference, state));
     }
-    world.with_payment(id, now, |payment, _| payment.authorizing = held);
+    world.with_payment(id, now, |payment, _| payment.hold(held, now));
     shared.nudge(&world);
     Ok(())
 }
@@ -202,7 +203,7 @@ fn must_wait(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
     world.settle();
     let payment = &world.payment(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?.payment;
     match payment.must_be_created() {
-        Ok(()) if !payment.authorizing => Ok(()),
+        Ok(()) if !payment.is_being_paid() => Ok(()),
         _ => Err(CustomerError::NotWaiting { reference: id.reference.clone(), state: payment.state.wire().to_owned() }),
     }
 }
@@ -210,8 +211,8 @@ fn must_wait(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
 fn approve_now(shared: &Shared, id: &PaymentId) -> Result<Approval, CustomerError> {
     let mut world = shared.lock();
     let now = world.settle();
-    let norwegian = world.is_norwegian();
-    let done = world.with_payment(id, now, |payment, moment| payment.approve(norwegian, moment));
+    let magic = world.magic();
+    let done = world.with_payment(id, now, |payment, moment| payment.approve(magic, moment));
     let state = world.payment(id).map_or("", |record| record.payment.state.wire()).to_owned();
     done.ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?
         .map_err(|_| CustomerError::NotWaiting { reference: id.reference.clone(), state })
@@ -345,6 +346,7 @@ pub(crate) async fn ask_for_logistics(shared: &Shared, id: &PaymentId) {
         let Some(url) = session.dynamic_options_url().map(str::to_owned) else { return };
         let customer = world.customer_of(session);
         let token = session.request["merchantInfo"]["callbackAuthorizationToken"].as_str();
+        let token = token.filter(|_| world.settings.logistics_token);
         NewCall {
             kind: Kind::DynamicLogistics,
             sales_unit: id.sales_unit.clone(),
@@ -359,11 +361,36 @@ pub(crate) async fn ask_for_logistics(shared: &Shared, id: &PaymentId) {
     };
     let reply = postman::ask(shared, call).await.ok().filter(|reply| reply.status == 200);
     let options: Option<Vec<Value>> = reply.and_then(|reply| serde_json::from_slice(&reply.body).ok());
-    let usable = |options: &Vec<Value>| !options.is_empty() && options.iter().all(|option| option["id"].is_string());
     let mut world = shared.lock();
-    if let Some(session) = world.session_mut(id) {
-        session.offered = options.filter(usable);
+    let Some(session) = world.session(id) else { return };
+    let usable = options.filter(|options| !options.is_empty()).map(|options| usable_options(session, options));
+    match usable {
+        Some(Err(why)) => world.warn("createSession", format!("dynamic options are not used: {why}")),
+        Some(Ok(options)) => {
+            if let Some(session) = world.session_mut(id) {
+                session.offered = Some(options);
+            }
+        }
+        None => {}
     }
+}
+
+/// The options of an answer, or what is wrong with the first that is wrong.
+fn usable_options(session: &Session, mut options: Vec<Value>) -> Result<Vec<Value>, String> {
+    let Some(operation) = operations().iter().find(|operation| operation.id == "createSession") else {
+        return Ok(options);
+    };
+    let transaction = &session.request["transaction"];
+    for (index, option) in options.iter_mut().enumerate() {
+        complete_option(option, transaction["amount"]["currency"].as_str().unwrap_or_default());
+        let form = operation.schema_violations("LogisticsOption", option).into_iter().next();
+        let broken =
+            form.or_else(|| option_violation(option, transaction).map(|(name, rule)| (format!("amount.{name}"), rule)));
+        if let Some((name, rule)) = broken {
+            return Err(format!("`[{index}].{name}` {rule}"));
+        }
+    }
+    Ok(options)
 }
 
 /// The customer starts to pay a session; options are asked for first.

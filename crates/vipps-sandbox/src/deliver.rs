@@ -57,15 +57,17 @@ pub(crate) enum Mode {
     Drop,
     Duplicate,
     Reorder,
+    Delay,
     BadSignature,
 }
 
 impl Mode {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("normal", Self::Normal),
         ("drop", Self::Drop),
         ("duplicate", Self::Duplicate),
         ("reorder", Self::Reorder),
+        ("delay", Self::Delay),
         ("badSignature", Self::BadSignature),
     ];
 
@@ -112,6 +114,8 @@ pub(crate) struct Delivery {
     /// When it is tried next, once those before it in its lane are done.
     next: Option<Millis>,
     attempts: Vec<(Millis, Result<u16, String>)>,
+    /// Attempts by the schedule: copies of one, and replays, count once.
+    rounds: usize,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -127,6 +131,8 @@ pub(crate) struct Parcel {
     pub(crate) era: u64,
     pub(crate) number: u64,
     pub(crate) at: Millis,
+    /// When it says to be signed.
+    pub(crate) signed: Millis,
     pub(crate) url: String,
     pub(crate) body: Bytes,
     pub(crate) proof: Proof,
@@ -147,7 +153,35 @@ pub(crate) struct Outbox {
     lanes: HashMap<(String, String), VecDeque<u64>>,
     finished: VecDeque<u64>,
     pub(crate) mode: Mode,
+    /// How long the mode `delay` holds events.
+    pub(crate) delay: Millis,
+    pub(crate) rules: Rules,
+}
+
+/// The settings that deliveries follow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules {
+    /// Failed deliveries are tried again at once, so to speak.
     pub(crate) fast: bool,
+    /// 200 alone is a success.
+    pub(crate) needs_200: bool,
+    /// Every attempt carries the date of the first.
+    pub(crate) signed_once: bool,
+}
+
+impl Rules {
+    fn is_success(self, outcome: &Result<u16, String>) -> bool {
+        match outcome {
+            Ok(status) => {
+                if self.needs_200 {
+                    *status == 200
+                } else {
+                    (200..300).contains(status)
+                }
+            }
+            Err(_) => false,
+        }
+    }
 }
 
 /// A call other than a webhook.
@@ -175,6 +209,12 @@ impl Outbox {
     }
 
     pub(crate) fn add_webhook(&mut self, registration: &Registration, notice: &Notice) {
+        let wait = match self.mode {
+            Mode::Reorder => REORDER_WAIT,
+            Mode::Delay => self.delay,
+            _ => 0,
+        };
+        let due = notice.at.saturating_add(wait);
         let delivery = Delivery {
             kind: Kind::Webhook,
             registration: Some(registration.id.clone()),
@@ -185,19 +225,20 @@ impl Outbox {
             body: notice.body.to_string().into(),
             proof: Proof::Signature(registration.secret.clone()),
             state: State::Pending,
-            next: Some(notice.at + if self.mode == Mode::Reorder { REORDER_WAIT } else { 0 }),
+            next: Some(due),
             attempts: Vec::new(),
+            rounds: 0,
         };
         let number = self.insert(delivery);
         if self.mode == Mode::Reorder {
             // No order to keep: it is due by itself.
-            self.due.insert((notice.at + REORDER_WAIT, number));
+            self.due.insert((due, number));
             return;
         }
         let lane = self.lanes.entry((registration.id.clone(), notice.subject.clone())).or_default();
         lane.push_back(number);
         if lane.len() == 1 {
-            self.due.insert((notice.at, number));
+            self.due.insert((due, number));
         }
     }
 
@@ -215,6 +256,7 @@ impl Outbox {
             state: State::Pending,
             next: at,
             attempts: Vec::new(),
+            rounds: 0,
         });
         self.due.extend(at.map(|at| (at, number)));
         number
@@ -247,6 +289,7 @@ impl Outbox {
             era: self.era,
             number,
             at,
+            signed: delivery.attempts.first().filter(|_| self.rules.signed_once).map_or(at, |(first, _)| *first),
             url: delivery.url.clone(),
             body: delivery.body.clone(),
             proof: delivery.proof.clone(),
@@ -255,30 +298,31 @@ impl Outbox {
         })
     }
 
-    /// Notes an attempt; gives the registration that it was for.
-    pub(crate) fn note(&mut self, parcel: &Parcel, outcome: Option<Result<u16, String>>) -> Option<String> {
+    /// Notes an attempt with the answers to all its copies, none where it was dropped.
+    /// Gives the registration that it was for, and whether one of them was a success.
+    pub(crate) fn note(&mut self, parcel: &Parcel, outcomes: Vec<Result<u16, String>>) -> Option<(String, bool)> {
         if parcel.era != self.era {
             return None;
         }
-        let fast = self.fast;
+        let rules = self.rules;
         self.unschedule(parcel.number);
         let delivery = self.deliveries.get_mut(&parcel.number)?;
         let was_pending = delivery.state == State::Pending;
-        let Some(outcome) = outcome else {
-            // The mode `drop`: nothing was sent.
+        if outcomes.is_empty() {
             delivery.state = State::Dropped;
             delivery.next = None;
             self.finish(parcel.number, parcel.at);
             return None;
-        };
-        let succeeded = outcome.as_ref().is_ok_and(|status| (200..300).contains(status));
-        delivery.attempts.push((parcel.at, outcome));
+        }
+        let succeeded = outcomes.iter().any(|outcome| rules.is_success(outcome));
+        delivery.attempts.extend(outcomes.into_iter().map(|outcome| (parcel.at, outcome)));
         if was_pending {
-            let attempts = delivery.attempts.len();
+            delivery.rounds += 1;
+            let attempts = delivery.rounds;
             let first = delivery.attempts[0].0;
             let again = match delivery.kind {
                 _ if succeeded => None,
-                Kind::Webhook => retry_at(attempts, first, parcel.at, fast),
+                Kind::Webhook => retry_at(attempts, first, parcel.at, rules.fast),
                 Kind::CheckoutCallback => (attempts <= 3).then(|| parcel.at + (SECOND << attempts)),
                 _ => None,
             };
@@ -295,7 +339,7 @@ impl Outbox {
         } else if succeeded && let Some(delivery) = self.deliveries.get_mut(&parcel.number) {
             delivery.state = State::Delivered;
         }
-        self.deliveries.get(&parcel.number)?.registration.clone()
+        Some((self.deliveries.get(&parcel.number)?.registration.clone()?, succeeded))
     }
 
     /// The next in the lane may go.
@@ -432,12 +476,12 @@ mod tests {
         let numbers = |parcels: &[Parcel]| parcels.iter().map(|parcel| parcel.number).collect::<Vec<_>>();
         let first = outbox.take_due(0);
         assert_eq!(numbers(&first), [1, 3]);
-        outbox.note(&first[0], Some(Ok(500)));
-        outbox.note(&first[1], Some(Ok(200)));
+        outbox.note(&first[0], vec![Ok(500)]);
+        outbox.note(&first[1], vec![Ok(200)]);
         assert!(outbox.take_due(1_999).is_empty());
         let again = outbox.take_due(2_000);
         assert_eq!(numbers(&again), [1]);
-        outbox.note(&again[0], Some(Ok(204)));
+        outbox.note(&again[0], vec![Ok(204)]);
         assert_eq!(numbers(&outbox.take_due(2_000)), [2]);
     }
 }

@@ -38,6 +38,7 @@ mod idempotency;
 mod identifiers;
 mod journal;
 mod ledger;
+mod magic;
 mod options;
 mod pages;
 mod payment;

@@ -5,6 +5,7 @@
 use vipps_types::Currency;
 
 use crate::clock::{DAY, MINUTE, Millis};
+use crate::magic::Magic;
 use crate::refusal::Refusal;
 
 /// How far authorization went. Captures, refunds and cancels show in the money, not here.
@@ -82,6 +83,13 @@ pub(crate) struct Event {
     pub(crate) psp_reference: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) success: bool,
+}
+
+impl Event {
+    /// The key as events show it: samples of CANCELLED carry none, whoever caused it.
+    pub(crate) fn shown_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref().filter(|_| self.name != EventName::Cancelled)
+    }
 }
 
 /// Money moved so far.
@@ -199,16 +207,14 @@ impl Payment {
     }
 
     /// The customer approves in the app. Magic amounts act here, and only here.
-    pub(crate) fn approve(&mut self, norwegian: bool, moment: &mut Moment<'_>) -> Result<Approval, Refusal> {
+    pub(crate) fn approve(&mut self, magic: Magic, moment: &mut Moment<'_>) -> Result<Approval, Refusal> {
         self.must_be_created()?;
-        let fails =
-            matches!(self.value, 151 | 182 | 183 | 184 | 186 | 187) || (norwegian && matches!(self.value, 197 | 202));
-        if fails {
+        if magic.refuses(self.value) {
             self.fail_attempt(moment);
             return Ok(Approval::Failed);
         }
-        if self.value == 201 && self.processing_until.is_none() {
-            self.processing_until = Some(moment.at + 60 * MINUTE);
+        if magic.delays(self.value) {
+            self.processing_until.get_or_insert(moment.at + 60 * MINUTE);
             return Ok(Approval::Pending);
         }
         self.authorize(moment);
@@ -236,6 +242,9 @@ impl Payment {
     /// The customer declines, or closes the landing page for good.
     pub(crate) fn abort(&mut self, moment: &mut Moment<'_>) -> Result<(), Refusal> {
         self.must_be_created()?;
+        if self.is_being_paid() {
+            return Err(Refusal::Code(6250));
+        }
         self.state = State::Aborted;
         self.log(EventName::Aborted, self.value, None, true, moment);
         Ok(())
@@ -315,16 +324,17 @@ impl Payment {
     pub(crate) fn cancel(
         &mut self,
         only_if_not_authorized: bool,
+        key: Option<&str>,
         terms: &Terms,
         moment: &mut Moment<'_>,
     ) -> Result<(), Refusal> {
         let refuse = |code| Err(Refusal::Code(code));
         match self.state {
-            State::Created if self.authorizing || self.processing_until.is_some() => refuse(6250),
+            State::Created if self.is_being_paid() => refuse(6250),
             State::Created => {
                 self.state = State::Terminated;
                 self.aggregate.cancelled = self.value;
-                self.log(EventName::Terminated, self.value, None, true, moment);
+                self.log(EventName::Terminated, self.value, key, true, moment);
                 Ok(())
             }
             State::Aborted | State::Expired | State::Terminated => refuse(6050),
@@ -333,7 +343,7 @@ impl Payment {
             State::Authorized if self.is_past_capture(terms, moment.at) => refuse(6030),
             State::Authorized if self.remaining() == 0 => refuse(6190),
             State::Authorized => {
-                self.release(moment);
+                self.release(key, moment);
                 Ok(())
             }
         }
@@ -360,7 +370,7 @@ impl Payment {
                 self.state = State::Expired;
                 self.log(EventName::Expired, self.value, None, true, moment);
             }
-            State::Authorized => self.release(moment),
+            State::Authorized => self.release(None, moment),
             _ => {}
         }
     }
@@ -385,11 +395,22 @@ impl Payment {
     }
 
     /// Gives everything that is not captured back to the customer, for good.
-    fn release(&mut self, moment: &mut Moment<'_>) {
+    fn release(&mut self, key: Option<&str>, moment: &mut Moment<'_>) {
         let remaining = self.remaining();
         self.aggregate.cancelled += remaining;
-        // Samples of this event carry no key, whoever caused it.
-        self.log(EventName::Cancelled, remaining, None, true, moment);
+        self.log(EventName::Cancelled, remaining, key, true, moment);
+    }
+
+    /// The customer's money is asked for right now.
+    pub(crate) fn is_being_paid(&self) -> bool {
+        self.authorizing || self.processing_until.is_some()
+    }
+
+    /// Somebody holds it in the middle of being paid, or lets it go: a time that ran out
+    /// meanwhile has run out now.
+    pub(crate) fn hold(&mut self, held: bool, at: Millis) {
+        self.authorizing = held;
+        self.expires_at = self.expires_at.max(if held { self.expires_at } else { at });
     }
 
     fn is_past_capture(&self, terms: &Terms, at: Millis) -> bool {
@@ -438,13 +459,13 @@ mod tests {
                 act.split_once(' ').map_or((*act, 0), |(name, number)| (name, number.parse().unwrap()));
             let mut moment = Moment { at, psp_reference: &mut next };
             let done = match name {
-                "approve" => payment.approve(true, &mut moment).map(|_| ()),
+                "approve" => payment.approve(Magic::Norwegian, &mut moment).map(|_| ()),
                 "force" => payment.force_approve(&mut moment),
                 "abort" => payment.abort(&mut moment),
                 "capture" => payment.capture(number, Some("k-capture"), &TERMS, &mut moment),
                 "refund" => payment.refund(number, Some("k-refund"), &TERMS, &mut moment),
-                "cancel" => payment.cancel(false, &TERMS, &mut moment),
-                "cancel-only" => payment.cancel(true, &TERMS, &mut moment),
+                "cancel" => payment.cancel(false, None, &TERMS, &mut moment),
+                "cancel-only" => payment.cancel(true, None, &TERMS, &mut moment),
                 "days" => {
                     at += number * DAY;
                     payment.ring(&TERMS, &mut Moment { at, psp_reference: &mut next });
@@ -571,12 +592,12 @@ mod tests {
         let mut moment = Moment { at: 0, psp_reference: &mut next };
         let mut create = |value| Payment::create(value, Currency::Nok, Method::Wallet, false, None, None, &mut moment);
         let (mut refused, mut abroad, mut forced, mut slow) = (create(151), create(197), create(182), create(201));
-        assert_eq!(refused.approve(true, &mut moment), Ok(Approval::Failed));
+        assert_eq!(refused.approve(Magic::Norwegian, &mut moment), Ok(Approval::Failed));
         assert_eq!((refused.state, refused.events.last().unwrap().success), (State::Created, false));
-        assert_eq!(abroad.approve(false, &mut moment), Ok(Approval::Authorized), "197 is Norwegian");
+        assert_eq!(abroad.approve(Magic::Common, &mut moment), Ok(Approval::Authorized), "197 is Norwegian");
         assert_eq!(forced.force_approve(&mut moment), Ok(()));
-        assert_eq!(slow.approve(true, &mut moment), Ok(Approval::Pending));
-        assert_eq!(slow.cancel(false, &TERMS, &mut moment), Err(Refusal::Code(6250)));
+        assert_eq!(slow.approve(Magic::Norwegian, &mut moment), Ok(Approval::Pending));
+        assert_eq!(slow.cancel(false, None, &TERMS, &mut moment), Err(Refusal::Code(6250)));
         moment.at = 59 * MINUTE;
         slow.ring(&TERMS, &mut moment);
         assert_eq!(slow.state, State::Created, "it does not expire while its outcome is open");

@@ -94,16 +94,14 @@ async fn run_due(shared: &Shared) {
 /// One attempt of a delivery, as its mode has it.
 pub(crate) async fn attempt(shared: &Shared, parcel: Parcel) {
     match parcel.mode {
-        Mode::Drop => shared.lock().note_delivery(&parcel, None),
+        Mode::Drop => shared.lock().note_delivery(&parcel, &[]),
         Mode::Duplicate => {
-            let (first, second) = (send(shared, &parcel).await, send(shared, &parcel).await);
-            let mut world = shared.lock();
-            world.note_delivery(&parcel, Some(&first));
-            world.note_delivery(&parcel, Some(&second));
+            let copies = [send(shared, &parcel).await, send(shared, &parcel).await];
+            shared.lock().note_delivery(&parcel, &copies);
         }
         _ => {
             let sent = send(shared, &parcel).await;
-            shared.lock().note_delivery(&parcel, Some(&sent));
+            shared.lock().note_delivery(&parcel, &[sent]);
         }
     }
 }
@@ -118,7 +116,7 @@ pub(crate) async fn ask(shared: &Shared, call: NewCall) -> Outcome {
     };
     let Some(parcel) = parcel else { return Err("the call is gone".into()) };
     let sent = send(shared, &parcel).await;
-    shared.lock().note_delivery(&parcel, Some(&sent));
+    shared.lock().note_delivery(&parcel, std::slice::from_ref(&sent));
     sent
 }
 
@@ -135,7 +133,7 @@ async fn exchange(http: &reqwest::Client, parcel: &Parcel) -> Outcome {
         Proof::None => {}
         Proof::Token(token) => request = request.header(AUTHORIZATION, token),
         Proof::Signature(secret) => {
-            let (date, hash) = (http_date(parcel.at), content_hash(&parcel.body));
+            let (date, hash) = (http_date(parcel.signed), content_hash(&parcel.body));
             let host = match url.port() {
                 Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
                 None => url.host_str().unwrap_or_default().to_owned(),

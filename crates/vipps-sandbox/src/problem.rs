@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, PROBLEM};
-use crate::refusal::{Refusal, code};
+use crate::refusal::{Refusal, code, known_title};
 
 const RECURRING_PROBLEMS: &str = "https://developer.vippsmobilepay.com/docs/APIs/recurring-api/recurring-api-problems#";
 
@@ -49,6 +49,8 @@ pub(crate) fn bare(status: u16, detail: &str, code: Option<&str>, context: &Cont
             Answer::json(status, &body).with_media(PROBLEM)
         }
         _ => {
+            let known = code.and_then(|code| known_title(code.parse().ok()?));
+            let (title, detail) = known.map_or((title, detail), |known| (known, known));
             let mut body = json!({
                 "type": format!("https://httpstatuses.io/{status}"), "title": title, "status": status,
                 "detail": detail, "instance": instance(context), "traceId": context.trace_id,
@@ -70,7 +72,7 @@ fn refusal_array(status: u16, detail: &str, code: Option<&str>, context: &Contex
     Answer::json(status, &json!([line]))
 }
 
-fn reason(status: u16) -> &'static str {
+pub(crate) fn reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Fault")
 }
 
@@ -91,11 +93,15 @@ fn epayment(refusal: &Refusal, context: &Context<'_>) -> Answer {
     let (status, title, extra) = match refusal {
         Refusal::Code(number) => from_code(*number),
         Refusal::Busy => from_code(6160),
-        Refusal::KeyReused => from_code(match context.operation {
-            "createPayment" => 4020,
-            "capturePayment" => 4010,
-            _ => 4150,
-        }),
+        Refusal::KeyReused => match context.operation {
+            "createPayment" => from_code(4020),
+            "capturePayment" => from_code(4010),
+            // One code for two things.
+            _ => {
+                let (status, _, extra) = from_code(4150);
+                (status, "Idempotency conflict", extra)
+            }
+        },
         Refusal::Unknown => (404, "Not Found", Vec::new()),
         Refusal::Fields(fields) => (400, "Bad Request", details(fields)),
         Refusal::Problem { status, .. } | Refusal::Session { status, .. } => (*status, reason(*status), Vec::new()),
@@ -123,9 +129,7 @@ fn recurring_parts(refusal: &Refusal) -> (&'static str, u16, String, &[(String, 
         Refusal::Problem { identifier, status, detail } => (identifier, *status, detail.to_string(), &[]),
         Refusal::Fields(fields) => {
             let (identifier, detail) = match fields.first().map(|(name, rule)| (name.as_str(), rule.as_str())) {
-                Some(("body", rule)) if rule.contains("JSON") || rule.contains("UTF-8") => {
-                    ("invalid-json", "The body is not valid JSON.")
-                }
+                Some(("body", rule)) if rule.starts_with("is not") => ("invalid-json", "The body is not valid JSON."),
                 Some(("Idempotency-Key", "is required")) => {
                     ("missing-request-header", "The header Idempotency-Key is missing.")
                 }

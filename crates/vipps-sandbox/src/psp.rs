@@ -105,6 +105,8 @@ pub(crate) struct PspPayment {
     pub(crate) landing_token: String,
     /// Where the PSP wants the customer for 3-D Secure.
     pub(crate) url_3d_secure: Option<String>,
+    /// When the PSP wanted that.
+    pub(crate) declined: Millis,
 }
 
 impl PspPayment {
@@ -121,12 +123,17 @@ impl PspPayment {
             created,
             landing_token,
             url_3d_secure: None,
+            declined: created,
         }
     }
 
     /// When it ends by itself.
     pub(crate) fn next_timer(&self) -> Option<Millis> {
-        (self.state == State::Initiated).then_some(self.created + CONFIRM_WITHIN)
+        match self.state {
+            State::Initiated => Some(self.created + CONFIRM_WITHIN),
+            State::SoftDeclined => Some(self.declined + CONFIRM_WITHIN),
+            _ => None,
+        }
     }
 
     pub(crate) fn left_to_capture(&self) -> i64 {

@@ -60,6 +60,11 @@ pub(crate) fn code(code: u16) -> (u16, &'static str) {
     (status, title)
 }
 
+/// The title of a code, where there is such a code.
+pub(crate) fn known_title(code: u16) -> Option<&'static str> {
+    CODES.iter().find(|(known, ..)| *known == code).map(|(_, _, title)| *title)
+}
+
 fn entry(code: u16) -> (u16, u16, &'static str) {
     *CODES.iter().find(|(known, ..)| *known == code).unwrap_or(&(3010, 500, "Internal error"))
 }

@@ -130,7 +130,7 @@ impl Operation {
     pub(crate) fn body_violations(&self, body: &Value) -> Vec<(String, String)> {
         let validator = self.body_validator.get_or_init(|| self.validator(self.body.as_ref()?));
         // To say yes is much cheaper than to look for every no.
-        let broken = validator.as_ref().filter(|validator| !validator.is_valid(body));
+        let broken = validator.as_ref().filter(|validator| !validator.is_valid(body) || has_decimals(body));
         broken.map(|validator| violations(validator, body)).unwrap_or_default()
     }
 
@@ -146,6 +146,15 @@ impl Operation {
     pub(crate) fn unknown_members(&self, body: &Value) -> Vec<String> {
         let mut found = Vec::new();
         if let Some(schema) = &self.body {
+            self.unknown(schema, body, "", &mut found);
+        }
+        found
+    }
+
+    /// As [`Operation::unknown_members`], by one of the document's schemas.
+    pub(crate) fn unknown_members_of(&self, schema: &str, body: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(schema) = self.document.get(schema) {
             self.unknown(schema, body, "", &mut found);
         }
         found
@@ -288,7 +297,40 @@ fn violations(validator: &Validator, value: &Value) -> Vec<(String, String)> {
     for error in validator.iter_errors(value) {
         explain(&error, &mut found);
     }
+    decimals(value, "", &mut found);
+    let mut told = std::collections::HashSet::new();
+    found.retain(|one| told.insert(one.clone()));
     found
+}
+
+/// JSON Schema takes 100.0 for an integer; no API has a number that is none, and none of
+/// them takes a decimal.
+fn has_decimals(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(items) => items.iter().any(has_decimals),
+        Value::Object(members) => members.values().any(has_decimals),
+        _ => false,
+    }
+}
+
+fn decimals(value: &Value, pointer: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            found.push((field_name(pointer), "must be a whole number".to_owned()));
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                decimals(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                decimals(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// One line for each broken rule; never the value, which may be personal.
@@ -296,14 +338,7 @@ fn explain(error: &jsonschema::ValidationError<'_>, found: &mut Vec<(String, Str
     let place = field_name(error.instance_path().as_str());
     let rule = match error.kind() {
         ValidationErrorKind::AnyOf { context } => {
-            // "Null or a value": what is wrong with the value says more.
-            let is_type =
-                |error: &jsonschema::ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. });
-            let told = context.iter().find(|branch| branch.len() > 1 || branch.iter().any(|error| !is_type(error)));
-            match told {
-                Some(branch) => branch.iter().for_each(|error| explain(error, found)),
-                None => found.push((place, "has the wrong type".into())),
-            }
+            explain_branches(error.instance_path().as_str(), context, found);
             return;
         }
         ValidationErrorKind::Required { property } => {
@@ -325,6 +360,40 @@ fn explain(error: &jsonschema::ValidationError<'_>, found: &mut Vec<(String, Str
         other => format!("breaks the rule `{}`", other.keyword()),
     };
     found.push((place, rule));
+}
+
+/// Of several forms the value has broken every one: that which it means to be says most.
+fn explain_branches(
+    pointer: &str,
+    branches: &[Vec<jsonschema::ValidationError<'_>>],
+    found: &mut Vec<(String, String)>,
+) {
+    // "Null or a value": what is wrong with the value says more than that it is not null.
+    let of_its_type = |branch: &&Vec<jsonschema::ValidationError<'_>>| {
+        let is_type = |error: &jsonschema::ValidationError<'_>| {
+            matches!(error.kind(), ValidationErrorKind::Type { .. }) && error.instance_path().as_str() == pointer
+        };
+        branch.len() > 1 || branch.iter().any(|error| !is_type(error))
+    };
+    // A member with one allowed value tells the forms apart, as `brand` and `type` do.
+    let only_choice = |error: &jsonschema::ValidationError<'_>| match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            options.as_array().filter(|options| options.len() == 1).map(|options| options[0].clone())
+        }
+        _ => None,
+    };
+    let candidates: Vec<_> = branches.iter().filter(of_its_type).collect();
+    let meant = candidates.iter().find(|branch| !branch.iter().any(|error| only_choice(error).is_some()));
+    match (meant, candidates.as_slice()) {
+        (Some(branch), _) | (None, [branch]) => branch.iter().for_each(|error| explain(error, found)),
+        (None, []) => found.push((field_name(pointer), "has the wrong type".into())),
+        (None, several) => {
+            let choices: Vec<_> = several.iter().flat_map(|branch| branch.iter()).filter_map(only_choice).collect();
+            let name = several.iter().flat_map(|branch| branch.iter()).find(|error| only_choice(error).is_some());
+            let name = name.map_or(pointer, |error| error.instance_path().as_str());
+            found.push((field_name(name), format!("must be one of {}", Value::from(choices))));
+        }
+    }
 }
 
 /// `/receipt/orderLines/0/name` as `receipt.orderLines[0].name`.

@@ -1,12 +1,14 @@
 //! A Checkout session: its states and what the customer chose. Pure: no HTTP, no clock.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::{HOUR, Millis};
 use crate::refusal::Refusal;
 
 /// A session lives this long.
 pub(crate) const LIFE: Millis = HOUR;
+/// The least that is paid, shipping included, in minor units of any currency.
+pub(crate) const LEAST_TOTAL: i64 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -27,16 +29,38 @@ impl State {
             Self::Terminated => "PaymentTerminated",
         }
     }
+}
 
-    pub(crate) fn is_final(self) -> bool {
-        matches!(self, Self::Expired | Self::Successful | Self::Terminated)
+/// How the customer pays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PayBy {
+    #[default]
+    Wallet,
+    Card,
+    /// The money has moved when it is done: no ePayment is behind it.
+    BankTransfer,
+}
+
+impl PayBy {
+    pub(crate) const NAMES: &str = "Wallet, Card, BankTransfer";
+
+    pub(crate) fn wire(self) -> &'static str {
+        match self {
+            Self::Wallet => "Wallet",
+            Self::Card => "Card",
+            Self::BankTransfer => "BankTransfer",
+        }
+    }
+
+    pub(crate) fn from_wire(name: &str) -> Option<Self> {
+        [Self::Wallet, Self::Card, Self::BankTransfer].into_iter().find(|way| way.wire() == name)
     }
 }
 
 /// What the customer chose and told, on the page or through the control API.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Choice {
-    pub(crate) card: bool,
+    pub(crate) pay_by: PayBy,
     pub(crate) shipping_option: Option<String>,
     pub(crate) consent: Option<bool>,
     /// The members of `prefillCustomer`, by the same names.
@@ -91,8 +115,11 @@ impl Session {
     }
 
     /// The options that the customer chooses from: those for the address, else the fixed
-    /// ones.
+    /// ones. A subscription has none.
     pub(crate) fn options(&self) -> Vec<Value> {
+        if self.is_subscription() {
+            return Vec::new();
+        }
         let fixed = || self.request["logistics"]["fixedOptions"].as_array().cloned().unwrap_or_default();
         let mut options = self.offered.clone().unwrap_or_else(fixed);
         options.sort_by_key(|option| option["priority"].as_i64().unwrap_or(i64::MAX));
@@ -101,7 +128,8 @@ impl Session {
 
     /// Where options for an address come from.
     pub(crate) fn dynamic_options_url(&self) -> Option<&str> {
-        self.request["logistics"]["dynamicOptionsCallback"].as_str().filter(|url| !url.is_empty())
+        let url = self.request["logistics"]["dynamicOptionsCallback"].as_str();
+        url.filter(|url| !url.is_empty() && !self.is_subscription())
     }
 
     pub(crate) fn wants_shipping(&self) -> bool {
@@ -131,17 +159,45 @@ impl Session {
 
     /// What is paid: value and currency, shipping included.
     pub(crate) fn total(&self) -> Option<(i64, String)> {
+        self.total_with(self.shipping.as_ref())
+    }
+
+    /// What would be paid with this option.
+    pub(crate) fn total_with(&self, option: Option<&Value>) -> Option<(i64, String)> {
         let amount = &self.request["transaction"]["amount"];
         let currency = amount["currency"].as_str()?.to_owned();
-        let shipping = self.shipping.as_ref().and_then(|option| option["amount"]["value"].as_i64()).unwrap_or(0);
+        let shipping = option.and_then(|option| option["amount"]["value"].as_i64()).unwrap_or(0);
         Some((amount["value"].as_i64()?.checked_add(shipping)?, currency))
     }
+
+    /// The customer pays only after ticking the merchant's box.
+    pub(crate) fn requires_consent(&self) -> bool {
+        self.request["configuration"]["customConsent"]["required"] == true
+    }
+}
+
+/// Older documents let PORTERBUDDY go without a price. True where it did, and has one now.
+pub(crate) fn complete_option(option: &mut Value, currency: &str) -> bool {
+    let lacks_price = option["brand"] == "PORTERBUDDY" && option["amount"].is_null();
+    if let Some(members) = option.as_object_mut().filter(|_| lacks_price) {
+        members.insert("amount".into(), json!({ "value": 0, "currency": currency }));
+    }
+    lacks_price
+}
+
+/// What no schema says of an option: it is paid together with the transaction. Gives the
+/// member of its amount that breaks this, and how.
+pub(crate) fn option_violation(option: &Value, transaction: &Value) -> Option<(&'static str, String)> {
+    let (own, amount) = (&transaction["amount"], &option["amount"]);
+    if amount["currency"] != own["currency"] {
+        return Some(("currency", "must be that of the transaction".into()));
+    }
+    let total = own["value"].as_i64()?.checked_add(amount["value"].as_i64()?)?;
+    (total > i64::from(i32::MAX)).then(|| ("value", format!("makes a total above {}", i32::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn session() -> Session {

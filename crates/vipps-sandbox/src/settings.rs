@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::deliver::Kind;
+use crate::deliver::{Kind, Rules};
 use crate::options::{Options, Profile};
 
 /// When what a PSP reports takes effect.
@@ -36,12 +36,21 @@ pub(crate) struct Settings {
     pub(crate) cancel_honours_body: bool,
     /// Days that `expiresAt` may lie ahead: 60, or 28 in the profile `seed`.
     pub(crate) expires_at_max_days: i64,
-    /// `expiresAt` goes with PUSH_MESSAGE and QR alone, as in the profile `seed`.
+    /// `expiresAt` goes with PUSH_MESSAGE and QR alone and lies less than the days ahead, as in
+    /// the profile `seed`.
     pub(crate) expires_at_restricted_flows: bool,
     /// Events carry `paymentAction` and `processedAt`, as in the profile `seed`.
     pub(crate) legacy_event_fields: bool,
     /// The sales units may send push messages (else 5080).
     pub(crate) push_message_allowed: bool,
+    /// CARD payments are taken, which the test environment of Vipps does not (else 4160).
+    pub(crate) card_allowed: bool,
+    /// The sales units may refund (else 5100).
+    pub(crate) refund_allowed: bool,
+    /// The bank account of the sales units is verified (else 5060).
+    pub(crate) bank_account_verified: bool,
+    /// Magic amounts act.
+    pub(crate) magic_amounts: bool,
     /// The sales units may take long-living payments (else 5050).
     pub(crate) long_living_payments_allowed: bool,
     /// The sales units may use Express (else 5020).
@@ -50,9 +59,9 @@ pub(crate) struct Settings {
     pub(crate) nin_allowed: bool,
     /// The sales units may capture in parts (else 6140).
     pub(crate) partial_capture_allowed: bool,
-    /// Days from authorization to the capture and cancel deadline.
+    /// Days from authorization to the capture and cancel deadline of payments.
     pub(crate) capture_days: i64,
-    /// Days from the last capture to the refund deadline.
+    /// Days from the last capture to the refund deadline of payments.
     pub(crate) refund_days: i64,
     /// The refund deadline counts from the reservation, not from the last capture.
     pub(crate) refund_from_reservation: bool,
@@ -72,6 +81,12 @@ pub(crate) struct Settings {
     pub(crate) charge_run_hours: Vec<i64>,
     /// The least amount of a charge, in minor units of any currency.
     pub(crate) charge_minimum: i64,
+    /// Seconds that a continuation token is good for.
+    pub(crate) continuation_token_seconds: i64,
+    /// Lists of agreements and charges begin with the newest.
+    pub(crate) newest_first: bool,
+    /// Agreements in NOK need `merchantAgreementUrl`.
+    pub(crate) agreement_url_required_in_norway: bool,
     /// Charges in one answer of a list.
     pub(crate) charge_page_size: usize,
     /// The ceiling of LEGACY pricing is for all charges of an interval, not for each.
@@ -89,10 +104,27 @@ pub(crate) struct Settings {
     pub(crate) recurring_v2_available: bool,
     /// v2 stops an agreement together with other changes, as in the profile `seed`.
     pub(crate) v2_stop_with_changes: bool,
+    /// The sales units may use Checkout (else 403).
+    pub(crate) checkout_allowed: bool,
+    /// A Checkout session is expired while it is being paid, and its payment cancelled (else
+    /// 400).
+    pub(crate) expire_initiated_sessions: bool,
+    /// The merchant is called when a session expires while it is being paid.
+    pub(crate) expired_session_callback: bool,
+    /// Expired sessions are not known any more at once, not only after their hour.
+    pub(crate) expired_sessions_unknown: bool,
+    /// Calls for shipping options carry `callbackAuthorizationToken`.
+    pub(crate) logistics_token: bool,
     /// Registrations of a sales unit for one event: 25, or 5 in the profile `seed`.
     pub(crate) webhooks_per_event: usize,
     /// Webhooks may be registered at http addresses of other machines, as containers have.
     pub(crate) http_webhooks_allowed: bool,
+    /// Webhooks may be registered at addresses of this machine.
+    pub(crate) loopback_webhooks_allowed: bool,
+    /// 200 alone is a success of a delivery, not any 2xx.
+    pub(crate) delivery_needs_200: bool,
+    /// Each attempt of a delivery is signed with its own date, not with that of the first.
+    pub(crate) resign_retries: bool,
     /// Failed deliveries are tried again every 100 ms, 35 times.
     pub(crate) fast_delivery_retries: bool,
     /// When what a PSP reports takes effect: `immediate`, `nightly` or `never`.
@@ -124,6 +156,10 @@ impl Settings {
             expires_at_restricted_flows: seed,
             legacy_event_fields: seed,
             push_message_allowed: true,
+            card_allowed: true,
+            refund_allowed: true,
+            bank_account_verified: true,
+            magic_amounts: true,
             long_living_payments_allowed: true,
             express_allowed: true,
             nin_allowed: true,
@@ -139,6 +175,9 @@ impl Settings {
             charge_visible_days: 30,
             charge_run_hours: vec![0, 7, 15],
             charge_minimum: 100,
+            continuation_token_seconds: 600,
+            newest_first: true,
+            agreement_url_required_in_norway: true,
             charge_page_size: 100,
             legacy_ceiling_cumulative: true,
             unscheduled_allowed: true,
@@ -147,8 +186,16 @@ impl Settings {
             problem_type_about_blank: false,
             recurring_v2_available: true,
             v2_stop_with_changes: seed,
+            checkout_allowed: true,
+            expire_initiated_sessions: true,
+            expired_session_callback: true,
+            expired_sessions_unknown: false,
+            logistics_token: true,
             webhooks_per_event: if seed { 5 } else { 25 },
             http_webhooks_allowed: false,
+            loopback_webhooks_allowed: true,
+            delivery_needs_200: false,
+            resign_retries: true,
             fast_delivery_retries: false,
             psp_updates: PspUpdates::Immediate,
             psp_reserve_at_approval: false,
@@ -200,11 +247,23 @@ impl Settings {
         ];
         match days.iter().find(|(_, days)| !(0..=MOST_DAYS).contains(days)) {
             Some((name, _)) => Err(format!("`{name}` must be from 0 to {MOST_DAYS} days")),
+            None if self.charge_minimum < 0 => Err("`chargeMinimum` must not be negative".into()),
+            None if !(0..=MOST_DAYS * 86_400).contains(&self.continuation_token_seconds) => {
+                Err("`continuationTokenSeconds` must not be negative".into())
+            }
             None if self.charge_page_size == 0 => Err("`chargePageSize` must be above 0".into()),
             None if !(0..=MOST_DAYS * 86_400).contains(&self.recurring_effect_seconds) => {
                 Err("`recurringEffectSeconds` must not be negative".into())
             }
             None => Ok(()),
+        }
+    }
+
+    pub(crate) fn delivery_rules(&self) -> Rules {
+        Rules {
+            fast: self.fast_delivery_retries,
+            needs_200: self.delivery_needs_200,
+            signed_once: !self.resign_retries,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::customer::{self, CustomerError};
 use crate::payment::Approval;
 use crate::psp::State as PspState;
 use crate::sandbox::Shared;
-use crate::session::{Choice, State as SessionState};
+use crate::session::{Choice, PayBy, State as SessionState};
 use crate::state::{ChargeId, Landing, PaymentId, World};
 
 type Fields = HashMap<String, String>;
@@ -328,7 +328,7 @@ async fn pay(shared: &Shared, id: &PaymentId, fields: &Fields) -> Result<Approva
         let session = world.session(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?;
         let asks_consent = !session.request["configuration"]["customConsent"].is_null();
         Choice {
-            card: field(fields, "paymentMethod") == "Card",
+            pay_by: PayBy::from_wire(field(fields, "paymentMethod")).unwrap_or_default(),
             shipping_option: Some(field(fields, "shippingOptionId").to_owned()).filter(|id| !id.is_empty()),
             consent: asks_consent.then(|| field(fields, "customConsent") == "true"),
             ..session.choice.clone()

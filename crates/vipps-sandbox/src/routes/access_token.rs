@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::Request;
+use super::guard;
 use crate::answer::Answer;
 use crate::clock::Millis;
 use crate::state::World;
@@ -24,10 +25,11 @@ pub(crate) fn fetch(world: &mut World, request: &Request<'_>, now: Millis) -> An
     let known = |header: &str, known: &[String]| {
         request.header(header).is_some_and(|given| known.iter().any(|known| known == given))
     };
-    let sales_unit = request.header("merchant-serial-number");
-    let foreign =
-        sales_unit.is_some_and(|given| !world.options.merchant_serial_numbers.iter().any(|known| known == given));
-    if foreign
+    let foreign = |header: &str, own: &[String]| {
+        request.header(header).is_some_and(|given| !own.iter().any(|known| known == given))
+    };
+    if foreign("merchant-serial-number", &world.options.merchant_serial_numbers)
+        || foreign("psp-id", &world.options.psp_ids)
         || !known("client_id", &world.options.client_ids)
         || !known("client_secret", &world.options.client_secrets)
     {
@@ -42,6 +44,7 @@ pub(crate) fn fetch(world: &mut World, request: &Request<'_>, now: Millis) -> An
         });
         return Answer::json(401, &body);
     }
+    guard::tell_long_system_headers(world, request);
     let (token, expires) = world.issue_token(now);
     let seconds = |at: Millis| at.div_euclid(1000);
     let number =

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{access_token, checkout, epayment, guard, psp, recurring, recurring_v2, webhooks};
 use crate::answer::{Answer, HTML};
@@ -69,20 +69,30 @@ impl Request<'_> {
         &self.operation.id
     }
 
+    /// The reference that it names, in its path or its body: a number counts as its text.
+    pub(super) fn reference(&self) -> Option<String> {
+        let in_body = || match &self.json()?["reference"] {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        self.parameters.first().cloned().or_else(in_body)
+    }
+
     /// What it changes, as a name that copies of it share; `None` where nothing is held.
-    fn thing(&self) -> Option<String> {
-        let unit = self.header("merchant-serial-number").unwrap_or_default();
+    fn thing(&self, world: &World) -> Option<String> {
+        let unit = self.sales_unit(world);
         match self.api() {
             _ if self.is_read() => None,
-            "epayment" => {
-                let named = self.parameters.first().cloned();
-                let reference = named.or_else(|| Some(self.json()?["reference"].as_str()?.to_owned()))?;
-                Some(format!("payment {unit}/{reference}"))
-            }
+            "epayment" => Some(format!("payment {unit}/{}", self.reference()?)),
             "recurring" | "recurring-v2" => match (self.id(), self.parameters.as_slice()) {
                 (_, [_, charge]) => Some(format!("charge {unit}/{charge}")),
                 ("CreateChargeV3" | "CreateCharge", _) | (_, []) => {
-                    self.header("idempotency-key").map(|key| format!("new {} {unit}/{key}", self.id()))
+                    let order = self.json().and_then(|body| body["orderId"].as_str());
+                    match order {
+                        Some(order) => Some(format!("charge {unit}/{order}")),
+                        None => self.header("idempotency-key").map(|key| format!("new {} {unit}/{key}", self.id())),
+                    }
                 }
                 (_, [agreement, ..]) => Some(format!("agreement {agreement}")),
             },
@@ -157,7 +167,8 @@ async fn suffer(shared: &Shared, request: &Request<'_>, fault: &Fault, answer: O
     match &fault.kind {
         Kind::Reset => Some(End::Reset),
         Kind::Stall(duration) => {
-            let _held = request.thing().map(|thing| Held::new(shared, thing));
+            let thing = request.thing(&shared.lock());
+            let _held = thing.map(|thing| Held::new(shared, thing));
             clock::sleep(*duration).await;
             None
         }
@@ -182,6 +193,14 @@ fn scripted(shared: &Shared, request: &Request<'_>, status: u16, body: BodyKind,
     match body {
         BodyKind::Empty => Answer::empty(status),
         BodyKind::Html => Answer { body: html.into(), media: HTML, ..Answer::empty(status) },
+        // Recurring has a shape of its own for it.
+        BodyKind::Gateway if request.api().starts_with("recurring") => Answer::json(
+            status,
+            &json!({
+                "responseInfo": { "responseCode": status, "responseMessage": problem::reason(status) },
+                "result": { "message": "scripted fault" },
+            }),
+        ),
         BodyKind::Gateway => Answer::gateway(status, "scripted fault"),
         BodyKind::Problem | BodyKind::Truncated => {
             problem::bare(status, "scripted fault", code, &context(&mut shared.lock(), request))
@@ -197,14 +216,20 @@ struct Held<'a> {
 
 impl<'a> Held<'a> {
     fn new(shared: &'a Shared, thing: String) -> Self {
-        shared.lock().held.insert(thing.clone());
+        *shared.lock().held.entry(thing.clone()).or_default() += 1;
         Self { shared, thing }
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.shared.lock().held.remove(&self.thing);
+        let mut world = self.shared.lock();
+        if let Some(holders) = world.held.get_mut(&self.thing) {
+            *holders -= 1;
+            if *holders == 0 {
+                world.held.remove(&self.thing);
+            }
+        }
     }
 }
 
@@ -244,7 +269,7 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         Ok(key) => key,
         Err(refusal) => return refuse(world, request, &refusal),
     };
-    if !world.held.is_empty() && request.thing().is_some_and(|thing| world.held.contains(&thing)) {
+    if !world.held.is_empty() && request.thing(world).is_some_and(|thing| world.held.contains_key(&thing)) {
         return refuse(world, request, &Refusal::Busy);
     }
     let scope = key.as_ref().map(|key| Scope {
@@ -253,7 +278,11 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         operation: if request.api() == "recurring" { "recurring" } else { request.id() },
         key: key.clone(),
     });
-    let scope = scope.map(|scope| (scope, fingerprint(request.method, request.path, request.body, request.json())));
+    // Where no body is needed, none and an empty one are the same.
+    let nothing = Value::Object(Map::new());
+    let optional = request.body.is_empty() && request.operation.has_body() && !request.operation.body_required();
+    let json = if optional { Some(&nothing) } else { request.json() };
+    let scope = scope.map(|scope| (scope, fingerprint(request.method, request.path, request.body, json)));
     if let Some((scope, print)) = &scope {
         match world.store.find(scope, print) {
             Known::Replay(answer) => return answer,

@@ -26,13 +26,22 @@ pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Re
     if !fits && !request.is_read() {
         return Err(Refusal::field("body", "must be a JSON object"));
     }
-    for name in request.operation.unknown_members(&body) {
+    // A body of several kinds is told of once its kind is known.
+    if request.id() != "createSession" {
+        tell_unknown(world, request, request.operation.unknown_members(&body))?;
+    }
+    Ok(body)
+}
+
+/// Members that no document names are ignored with a warning.
+pub(super) fn tell_unknown(world: &mut World, request: &Request<'_>, names: Vec<String>) -> Result<(), Refusal> {
+    for name in names {
         if world.settings.strict {
             return Err(Refusal::field(&name, "is unknown"));
         }
         world.warn(request.id(), format!("unknown field `{name}` is ignored; the document does not name it"));
     }
-    Ok(body)
+    Ok(())
 }
 
 fn why_unreadable(body: &[u8]) -> String {

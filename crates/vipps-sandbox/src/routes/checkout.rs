@@ -7,47 +7,62 @@ use super::body::{self, Address, address, text};
 use crate::answer::Answer;
 use crate::clock::Millis;
 use crate::refusal::Refusal;
-use crate::session::{Session, State};
+use crate::session::{LEAST_TOTAL, Session, State, complete_option, option_violation};
 use crate::state::{PaymentId, World};
+
+/// The shortest reference, as of ePayment.
+const LEAST_REFERENCE: u64 = 8;
 
 const UNKNOWN: Refusal =
     Refusal::Session { status: 404, code: "Session-00100", title: "Session expired or not known." };
 
 pub(super) fn answer(world: &mut World, request: &Request<'_>, now: Millis) -> Result<Answer, Refusal> {
     let body = body::read(world, request)?;
+    if !world.settings.checkout_allowed {
+        let title = "Checkout is not available to the sales unit.";
+        return Err(Refusal::Session { status: 403, code: "Forbidden-00001", title });
+    }
     if request.id() == "createSession" {
         return create(world, request, body, now);
     }
     let id = PaymentId { sales_unit: request.sales_unit(world).to_owned(), reference: request.parameter(0).to_owned() };
-    let session = world.session(&id).filter(|session| !session.is_forgotten(now)).ok_or(UNKNOWN)?;
+    let at_once = world.settings.expired_sessions_unknown;
+    let forgotten = |session: &Session| session.is_forgotten(now) || at_once && session.state == State::Expired;
+    let session = world.session(&id).filter(|session| !forgotten(session)).ok_or(UNKNOWN)?;
     match request.id() {
         "getSession" => Ok(Answer::json(200, &world.session_json(&id))),
         "updateSession" => {
             session.must_be_new()?;
-            update(world, request, &id, &body)
+            update(world, request, &id, body)
         }
         _ => {
-            if session.state.is_final() {
-                return Err(Refusal::Session { status: 400, code: "Session-00400", title: "The session is finished." });
+            let refused = |title| Err(Refusal::Session { status: 400, code: "Session-00400", title });
+            match session.state {
+                State::Created => {}
+                State::Initiated if world.settings.expire_initiated_sessions => {}
+                State::Initiated => return refused("The session is already being paid."),
+                _ => return refused("The session is finished."),
             }
-            world.expire_session(&id, now);
-            Ok(Answer::empty(200))
+            match world.expire_session(&id, now) {
+                true => Ok(Answer::empty(200)),
+                false => refused("The customer is just paying."),
+            }
         }
     }
 }
 
 fn create(world: &mut World, request: &Request<'_>, mut body: Value, now: Millis) -> Result<Answer, Refusal> {
     body::numbers_as_texts(world, request, &mut body, &["/reference", "/prefillCustomer/phoneNumber"]);
+    if body["type"].is_null() {
+        // Older documents have no kinds of sessions.
+        body["type"] = "PAYMENT".into();
+    }
     let kind = match body["type"].as_str() {
-        None if body["type"].is_null() => {
-            // Older documents have no kinds of sessions.
-            body["type"] = "PAYMENT".into();
-            "PaymentSession"
-        }
         Some("PAYMENT") => "PaymentSession",
         Some("SUBSCRIPTION") => "SubscriptionSession",
         _ => return Err(Refusal::field("type", "must be PAYMENT or SUBSCRIPTION")),
     };
+    body::tell_unknown(world, request, request.operation.unknown_members_of(kind, &body))?;
     tolerate_older_forms(world, request, &mut body);
     let violations = request.operation.schema_violations(kind, &body);
     if !violations.is_empty() {
@@ -55,14 +70,17 @@ fn create(world: &mut World, request: &Request<'_>, mut body: Value, now: Millis
     }
     one_reference(&mut body)?;
     merchant_addresses(world, request, &body)?;
-    transaction_rules(world, request, &body["transaction"])?;
+    amount_rules(world, request, &body)?;
     let sales_unit = request.sales_unit(world).to_owned();
-    let longest = world.settings.reference_max_length;
-    if body["reference"].as_str().is_some_and(|reference| reference.chars().count() as u64 > longest) {
-        return Err(Refusal::field("reference", format!("must have at most {longest} characters")));
-    }
     let reference = match text(&body, "reference") {
-        Some(reference) => reference,
+        Some(reference) => {
+            let longest = world.settings.reference_max_length;
+            if !(LEAST_REFERENCE..=longest).contains(&(reference.chars().count() as u64)) {
+                let rule = format!("must have {LEAST_REFERENCE} to {longest} characters");
+                return Err(Refusal::field("reference", rule));
+            }
+            reference
+        }
         None => {
             world.warn(request.id(), "`reference` is missing; one is made up");
             world.ids.uuid("session reference")
@@ -90,20 +108,22 @@ fn path_segment(reference: &str) -> String {
 
 /// What older documents and plugins send, made what the newest document has.
 fn tolerate_older_forms(world: &mut World, request: &Request<'_>, body: &mut Value) {
+    let list =
+        |body: &mut Value, place: &str| body.pointer_mut(place).and_then(Value::as_array_mut).map(std::mem::take);
     let mut told = Vec::new();
-    for line in
-        body.pointer_mut("/transaction/orderSummary/orderLines").and_then(Value::as_array_mut).into_iter().flatten()
-    {
-        if let (Value::Null, Some(percent)) = (&line["taxRate"], line["taxPercentage"].as_i64()) {
-            line["taxRate"] = percent.saturating_mul(100).into();
-            told.push("an order line has `taxPercentage` alone; send `taxRate`");
+    for place in ["/transaction/orderSummary/orderLines", "/logistics/fixedOptions", "/logisticOptions"] {
+        let Some(mut items) = list(body, place) else { continue };
+        for item in &mut items {
+            if let (Value::Null, Some(percent)) = (&item["taxRate"], item["taxPercentage"].as_i64()) {
+                item["taxRate"] = percent.saturating_mul(100).into();
+                told.push("an order line has `taxPercentage` alone; send `taxRate`");
+            }
+            if complete_option(item, world.options.market.currency()) {
+                told.push("a PORTERBUDDY option has no `amount`");
+            }
         }
-    }
-    for option in body.pointer_mut("/logistics/fixedOptions").and_then(Value::as_array_mut).into_iter().flatten() {
-        if option["brand"] == "PORTERBUDDY" && option["amount"].is_null() {
-            let currency = "NOK";
-            option["amount"] = json!({ "value": 0, "currency": currency });
-            told.push("a PORTERBUDDY option has no `amount`");
+        if let Some(place) = body.pointer_mut(place) {
+            *place = items.into();
         }
     }
     for warning in told {
@@ -149,32 +169,40 @@ fn merchant_addresses(world: &mut World, request: &Request<'_>, body: &Value) ->
     Ok(())
 }
 
-/// What no schema says: a market has one currency.
-fn transaction_rules(world: &mut World, request: &Request<'_>, transaction: &Value) -> Result<(), Refusal> {
-    if transaction.is_null() {
-        return Ok(());
-    }
-    let currency = transaction["amount"]["currency"].as_str().unwrap_or_default();
-    if !matches!(currency, "NOK" | "DKK" | "EUR") {
-        return Err(Refusal::field("transaction.amount.currency", "must be one of NOK, DKK, EUR"));
-    }
+/// What no schema says of money: a market has one currency, and shipping is paid with the
+/// rest.
+fn amount_rules(world: &mut World, request: &Request<'_>, session: &Value) -> Result<(), Refusal> {
     let own = world.options.market.currency();
-    if currency != own {
-        return Err(Refusal::field(
-            "transaction.amount.currency",
-            format!("must be {own}, as in the sales unit's market"),
-        ));
+    for place in ["transaction", "subscription"] {
+        let currency = &session[place]["amount"]["currency"];
+        let rule = match currency.as_str() {
+            None => continue,
+            Some(currency) if currency == own => continue,
+            Some("NOK" | "DKK" | "EUR") => format!("must be {own}, as in the sales unit's market"),
+            Some(_) => "must be one of NOK, DKK, EUR".to_owned(),
+        };
+        return Err(Refusal::field(&format!("{place}.amount.currency"), rule));
     }
-    if transaction["amount"]["value"].as_i64().is_some_and(|value| value < 100) {
+    let transaction = &session["transaction"];
+    for (index, option) in session["logistics"]["fixedOptions"].as_array().into_iter().flatten().enumerate() {
+        if let Some((member, rule)) = option_violation(option, transaction) {
+            return Err(Refusal::field(&format!("logistics.fixedOptions[{index}].amount.{member}"), rule));
+        }
+    }
+    if transaction["amount"]["value"].as_i64().is_some_and(|value| value < LEAST_TOTAL) {
+        if world.settings.strict {
+            return Err(Refusal::field("transaction.amount.value", format!("must be at least {LEAST_TOTAL}")));
+        }
         world.warn(request.id(), "`transaction.amount.value` is below 100, which a payment needs");
     }
     Ok(())
 }
 
-fn update(world: &mut World, request: &Request<'_>, id: &PaymentId, body: &Value) -> Result<Answer, Refusal> {
-    let mut body = body.clone();
+fn update(world: &mut World, request: &Request<'_>, id: &PaymentId, mut body: Value) -> Result<Answer, Refusal> {
+    tolerate_older_forms(world, request, &mut body);
     body::check(request, &body)?;
     let Some(session) = world.session(id) else { return Err(UNKNOWN) };
+    let is_subscription = session.is_subscription();
     let mut changed = session.request.clone();
     let transaction = &body["transaction"];
     if !transaction.is_null() {
@@ -191,12 +219,15 @@ fn update(world: &mut World, request: &Request<'_>, id: &PaymentId, body: &Value
         changed["transaction"] = transaction.clone();
     }
     if !body["logisticOptions"].is_null() {
+        if is_subscription {
+            return Err(Refusal::field("logisticOptions", "must not be sent: a subscription has no shipping"));
+        }
         if !changed["logistics"].is_object() {
             changed["logistics"] = json!({});
         }
         changed["logistics"]["fixedOptions"] = body["logisticOptions"].take();
     }
-    transaction_rules(world, request, &changed["transaction"])?;
+    amount_rules(world, request, &changed)?;
     if let Some(session) = world.session_mut(id).filter(|session| session.state == State::Created) {
         session.request = changed;
         session.offered = None;

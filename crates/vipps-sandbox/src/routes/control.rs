@@ -40,6 +40,11 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/psp", get(psp))
         .route("/{kind}/{id}/{act}", post(act_on))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Refused {
+    Refused(StatusCode::METHOD_NOT_ALLOWED, format!("{} is not called with {method}", uri.path()))
 }
 
 /// A refusal of the control API: a status and a sentence.

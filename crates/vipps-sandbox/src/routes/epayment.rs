@@ -10,6 +10,7 @@ use vipps_types::Currency;
 use super::api::Request;
 use super::body::{self, Address, address, text};
 use crate::answer::{Answer, PROBLEM};
+use crate::card::Card;
 use crate::clock::{DAY, Millis, parse_rfc3339, rfc3339};
 use crate::options::least_value;
 use crate::payment::{Aggregate, Method, Moment, Payment, State};
@@ -25,7 +26,9 @@ pub(crate) fn answer(
     key: Option<&str>,
     now: Millis,
 ) -> Result<Answer, Refusal> {
-    let body = body::read(world, request)?;
+    // What the seed's contract does not know is not looked at.
+    let ignored = request.id() == "cancelPayment" && !world.settings.cancel_honours_body;
+    let body = if ignored { Value::Null } else { body::read(world, request)? };
     let reference = request.parameters.first().cloned().unwrap_or_default();
     let id = PaymentId { sales_unit: request.sales_unit(world).to_owned(), reference };
     if request.operation.id == "createPayment" {
@@ -50,8 +53,8 @@ pub(crate) fn answer(
             if !body.is_null() {
                 check_shape(world, request, &body)?;
             }
-            let only = world.settings.cancel_honours_body && body["cancelTransactionOnly"] == true;
-            modified(world, &id, now, |payment, moment| payment.cancel(only, &terms, moment))
+            let only = body["cancelTransactionOnly"] == true;
+            modified(world, &id, now, |payment, moment| payment.cancel(only, key, &terms, moment))
         }
         "forceApprove" => force_approve(world, request, &id, &body, now),
         _ => Err(Refusal::Code(3010)),
@@ -136,6 +139,7 @@ fn create(
         return Err(Refusal::Code(4110));
     }
     metadata_limits(&body["metadata"])?;
+    ignore_what_does_not_apply(world, request, &mut body);
     check_shape(world, request, &body)?;
     let (value, currency) = given.ok_or(Refusal::Code(4040))?;
     let id = PaymentId {
@@ -160,6 +164,7 @@ fn create(
     let landing_token = world.ids.short("landing", 32);
     let mut given = |name: &str| Some(body[name].take()).filter(|value| !value.is_null());
     let (metadata, shipping, card_passthrough) = (given("metadata"), given("shipping"), given("cardPassthrough"));
+    let customer = Some(body["customer"].clone()).filter(|customer| !customer.is_null());
     let record = Record {
         payment,
         return_url: text(&body, "returnUrl"),
@@ -168,6 +173,7 @@ fn create(
         description: text(&body, "paymentDescription"),
         minimum_age: body["minimumUserAge"].as_i64(),
         phone_number: body["customer"]["phoneNumber"].as_str().map(str::to_owned),
+        customer: customer.map(Box::new),
         scope: text(&body["profile"], "scope").filter(|scope| !scope.trim().is_empty()),
         metadata,
         shipping: shipping.map(Box::new),
@@ -180,6 +186,19 @@ fn create(
     }
     world.insert_payment(id, record);
     Ok(Answer::json(201, &answer))
+}
+
+/// Members that go with another user flow or payment method are ignored with a warning.
+fn ignore_what_does_not_apply(world: &mut World, request: &Request<'_>, body: &mut Value) {
+    for (member, place, applies) in
+        [("qrFormat", "/userFlow", "QR"), ("cardPassthrough", "/paymentMethod/type", "CARD_PASSTHROUGH")]
+    {
+        let elsewhere = body.pointer(place).and_then(Value::as_str).is_some_and(|value| value != applies);
+        if elsewhere && body.get(member).is_some_and(|value| !value.is_null()) {
+            body[member] = Value::Null;
+            world.warn(request.id(), format!("`{member}` goes with {applies} alone; it is ignored"));
+        }
+    }
 }
 
 /// Whether a member of the body is an object that has a name twice, which values do not show.
@@ -252,6 +271,9 @@ fn rules(
     callback_url(world, request, body, "/cardPassthrough/cardCallbackUrl")?;
     callback_url(world, request, body, "/shipping/dynamicOptions/callbackUrl")?;
     customer(body, flow)?;
+    if !body["customer"]["personalQr"].is_null() && body["customerInteraction"] != "CUSTOMER_PRESENT" {
+        world.warn(request.id(), "a personal QR code is scanned where the customer is: send CUSTOMER_PRESENT");
+    }
     if flow == "PUSH_MESSAGE" && !world.settings.push_message_allowed {
         return refuse(5080);
     }
@@ -262,7 +284,7 @@ fn rules(
         if flow != "WEB_REDIRECT" {
             return refuse(4160);
         }
-        if world.settings.strict {
+        if world.settings.strict || !world.settings.card_allowed {
             return refuse(4160);
         }
         world.warn(request.id(), "CARD is not available in the test environment of Vipps");
@@ -274,7 +296,7 @@ fn rules(
     if blocks && (currency == "NOK" || method != Method::Wallet) {
         return refuse(5010);
     }
-    profile(world, body, method)?;
+    profile(world, request, body, method)?;
     expiry(&world.settings, body, flow, now)?;
     if method != Method::CardPassthrough && currency != world.options.market.currency() {
         return refuse(5040);
@@ -329,7 +351,7 @@ fn customer(body: &Value, flow: &str) -> Result<(), Refusal> {
     }
 }
 
-fn profile(world: &World, body: &Value, method: Method) -> Result<(), Refusal> {
+fn profile(world: &mut World, request: &Request<'_>, body: &Value, method: Method) -> Result<(), Refusal> {
     let scope = text(&body["profile"], "scope").unwrap_or_default();
     let words: Vec<&str> = scope.split_whitespace().collect();
     let known = ["name", "address", "email", "phoneNumber", "birthDate", "nin"];
@@ -354,7 +376,37 @@ fn profile(world: &World, body: &Value, method: Method) -> Result<(), Refusal> {
     if method != Method::Wallet {
         return Err(Refusal::Code(4160));
     }
-    if scope != EXPRESS_SCOPE { Err(Refusal::Code(4080)) } else { Ok(()) }
+    if scope != EXPRESS_SCOPE {
+        return Err(Refusal::Code(4080));
+    }
+    shipping_groups(world, request, &shipping["fixedOptions"])
+}
+
+/// Fixed options: at least one, in the sales unit's currency, a group for each carrier and
+/// way of delivery.
+fn shipping_groups(world: &mut World, request: &Request<'_>, groups: &Value) -> Result<(), Refusal> {
+    let Some(groups) = groups.as_array() else { return Ok(()) };
+    if groups.is_empty() {
+        return Err(Refusal::field("shipping.fixedOptions", "must have at least 1 element"));
+    }
+    let mut seen = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let options = group["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if options.is_empty() {
+            let name = format!("shipping.fixedOptions[{index}].options");
+            return Err(Refusal::field(&name, "must have at least 1 element"));
+        }
+        let foreign = |option: &Value| option["amount"]["currency"] != world.options.market.currency();
+        if options.iter().any(foreign) {
+            return Err(Refusal::Code(5040));
+        }
+        let kind = (&group["brand"], &group["type"]);
+        if seen.contains(&kind) {
+            world.warn(request.id(), "two groups of `shipping.fixedOptions` have the same brand and type");
+        }
+        seen.push(kind);
+    }
+    Ok(())
 }
 
 fn expiry(settings: &crate::settings::Settings, body: &Value, flow: &str, now: Millis) -> Result<(), Refusal> {
@@ -365,7 +417,8 @@ fn expiry(settings: &crate::settings::Settings, body: &Value, flow: &str, now: M
     if at <= now + 10 * 60_000 {
         return Err(Refusal::Code(6120));
     }
-    if at > now + settings.expires_at_max_days * DAY {
+    let latest = now + settings.expires_at_max_days * DAY;
+    if at > latest || settings.expires_at_restricted_flows && at == latest {
         return Err(Refusal::Code(6110));
     }
     if settings.expires_at_restricted_flows && !matches!(flow, "PUSH_MESSAGE" | "QR") {
@@ -383,6 +436,9 @@ fn receipt(world: &mut World, request: &Request<'_>, receipt: &Value) -> Result<
         let place = format!("receipt.orderLines[{index}]");
         if line["taxRate"].is_null() && line["taxPercentage"].is_null() {
             return Err(Refusal::field(&format!("{place}.taxRate"), "is required where taxPercentage is not given"));
+        }
+        if !line["taxRate"].is_null() && !line["taxPercentage"].is_null() {
+            world.warn(request.id(), format!("`{place}` has taxRate and taxPercentage; send one"));
         }
         let number = |name: &str| line[name].as_i64().unwrap_or_default();
         if number("totalAmountExcludingTax").checked_add(number("totalTaxAmount")) != Some(number("totalAmount")) {
@@ -420,14 +476,11 @@ fn force_approve(
     tolerate(world, request, &mut body);
     if !body.is_null() {
         check_shape(world, request, &body)?;
+        customer(&body, "")?;
     }
+    let phone = body["customer"]["phoneNumber"].as_str();
     if let Some(record) = world.payment(id) {
-        let phone = body["customer"]["phoneNumber"].as_str();
-        if record.is_too_young(now) {
-            return Err(Refusal::Code(7010));
-        }
-        let other_phone = record.phone_number.as_deref().is_some_and(|own| phone.is_some_and(|given| given != own));
-        if other_phone {
+        if record.is_too_young(now) || is_another(record.customer.as_deref(), &body["customer"]) {
             return Err(Refusal::Code(7010));
         }
         if body["token"].as_str().is_some_and(|given| given != record.landing_token)
@@ -437,8 +490,21 @@ fn force_approve(
             return Err(Refusal::Code(10010));
         }
     }
+    // Known before it is approved, as the event tells it.
+    let waits = world.payment(id).is_some_and(|record| record.payment.must_be_created().is_ok());
+    if let Some(record) = world.payment_mut(id).filter(|record| waits && record.phone_number.is_none()) {
+        record.phone_number = phone.map(str::to_owned);
+    }
     world.with_payment(id, now, |payment, moment| payment.force_approve(moment)).unwrap_or(Err(Refusal::Code(5090)))?;
     Ok(Answer::empty(200))
+}
+
+/// Whether a payment for one customer is approved by another.
+fn is_another(own: Option<&Value>, given: &Value) -> bool {
+    let Some(own) = own.filter(|_| given.is_object()) else { return false };
+    ["phoneNumber", "personalQr", "customerToken"]
+        .iter()
+        .any(|way| own.get(*way).unwrap_or(&Value::Null) != given.get(*way).unwrap_or(&Value::Null))
 }
 
 fn money(currency: &Currency, value: i64) -> Value {
@@ -478,7 +544,8 @@ pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
     };
     method.insert("type".into(), kind.into());
     if authorized {
-        method.insert("cardBin".into(), "540185".into());
+        let card = record.card_passthrough.as_ref().map(|request| Card::of_request(request));
+        method.insert("cardBin".into(), card.map_or("540185", |card| card.bin()).into());
     }
     answer["paymentMethod"] = method.into();
     answer["profile"] = record.sub().map_or(json!({}), |sub| json!({ "sub": sub }));
@@ -508,8 +575,8 @@ fn events_json(world: &World, id: &PaymentId) -> Value {
             "timestamp": rfc3339(event.at),
             "success": event.success,
         });
-        if let Some(key) = &event.idempotency_key {
-            line["idempotencyKey"] = key.as_str().into();
+        if let Some(key) = event.shown_key() {
+            line["idempotencyKey"] = key.into();
         }
         if world.settings.legacy_event_fields {
             line["paymentAction"] = legacy_action(event.name.wire()).into();

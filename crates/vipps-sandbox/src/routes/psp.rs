@@ -30,11 +30,17 @@ pub(super) fn answer(
             update(world, request, &body, key, now)
         }
         "getPSPPaymentDetailsUsingGET" => {
-            let payment = world.psp_payment(request.parameter(0)).ok_or(Refusal::Unknown)?;
+            let payment = of_sales_unit(world, request, request.parameter(0)).ok_or(Refusal::Unknown)?;
             Ok(Answer::json(200, &details_json(payment)))
         }
         _ => test_approve(world, request, &body, now),
     }
+}
+
+/// A payment, unless the request names another sales unit than its own.
+fn of_sales_unit<'a>(world: &'a World, request: &Request<'_>, id: &str) -> Option<&'a PspPayment> {
+    let named = request.header("merchant-serial-number");
+    world.psp_payment(id).filter(|payment| named.is_none_or(|unit| unit == payment.terms.sales_unit))
 }
 
 /// Amounts that a published sample has as text, at the top and in transactions.
@@ -50,7 +56,8 @@ fn texts_as_amounts(world: &mut World, request: &Request<'_>, body: &mut Value) 
     if body["amount"].is_string() {
         convert(body, "amount".into());
     }
-    for (index, transaction) in body["transactions"].as_array_mut().into_iter().flatten().enumerate() {
+    let transactions = body.get_mut("transactions").and_then(Value::as_array_mut);
+    for (index, transaction) in transactions.into_iter().flatten().enumerate() {
         if transaction["amount"].is_string() {
             convert(transaction, format!("transactions[{index}].amount"));
         }
@@ -75,12 +82,11 @@ fn init(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) -> 
     }
     let address_of = |name: &str| text(body, name).unwrap_or_default();
     let (redirect_url, make_payment_url) = (address_of("pspRedirectUrl"), address_of("makePaymentUrl"));
+    // This machine by https is refused in the test environment of Vipps, too.
+    let is_secure = redirect_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
     match address(&redirect_url) {
-        // This one is refused in the test environment of Vipps, too.
-        _ if redirect_url.starts_with("https://localhost") => {
-            return Err(Refusal::psp("51", "Invalid `pspRedirectUrl`"));
-        }
-        Address::Unusable => return Err(Refusal::psp("51", "Invalid `pspRedirectUrl`")),
+        Address::Unusable => return Err(Refusal::psp("51", "Invalid pspRedirectUrl")),
+        Address::Local if is_secure => return Err(Refusal::psp("51", "Invalid pspRedirectUrl")),
         Address::Http | Address::Local => {
             world.warn(request.id(), "`pspRedirectUrl` would be rejected in production: it must be public https");
         }
@@ -91,7 +97,7 @@ fn init(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) -> 
         Address::Local => {
             world.warn(request.id(), "`makePaymentUrl` would be rejected in production: it must be public https");
         }
-        _ => return Err(Refusal::psp("makePaymentUrl", "Invalid `makePaymentUrl`")),
+        _ => return Err(Refusal::psp("makePaymentUrl", "Invalid makePaymentUrl")),
     }
     let (id, order_id) = (address_of("pspTransactionId"), address_of("merchantOrderId"));
     if world.psp_payment(&id).is_some() {
@@ -102,7 +108,10 @@ fn init(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) -> 
         .psp_payments()
         .any(|payment| payment.terms.order_id == order_id && payment.terms.sales_unit == sales_unit);
     if used {
-        return Err(Refusal::psp("99", "`OrderId` already exists"));
+        return Err(Refusal::psp("99", "OrderId already exists"));
+    }
+    if body["skipLandingPage"] == true {
+        world.warn(request.id(), "`skipLandingPage` is for approved sales units; the landing page is not skipped");
     }
     let token = world.ids.secret("psp landing");
     let url = match body["isApp"] == true {
@@ -135,15 +144,20 @@ fn update(
     let mut updates = Vec::new();
     for transaction in body["transactions"].as_array().into_iter().flatten() {
         let id = text(transaction, "pspTransactionId").unwrap_or_default();
-        if world.psp_payment(&id).is_none() {
+        if of_sales_unit(world, request, &id).is_none() {
             world.warn(request.id(), "an update is for no known pspTransactionId; it is ignored");
+            continue;
+        }
+        let norwegian = transaction["currency"].as_str().is_none_or(|currency| currency == "NOK");
+        if !norwegian {
+            world.warn(request.id(), "an update is in another currency than NOK; it fails");
         }
         let Some(operation) = transaction["status"].as_str().and_then(Operation::from_wire) else { continue };
         updates.push(Update {
             id,
             operation,
             amount: transaction["amount"].as_i64().unwrap_or_default(),
-            succeeded: transaction["operationStatus"] != "FAILED",
+            succeeded: norwegian && transaction["operationStatus"] != "FAILED",
             text: text(transaction, "paymentText"),
             key: key.map(str::to_owned),
         });
@@ -156,7 +170,7 @@ fn update(
 fn test_approve(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) -> Result<Answer, Refusal> {
     body::check(request, body)?;
     let id = request.parameter(0);
-    let payment = world.psp_payment(id).ok_or(Refusal::Unknown)?;
+    let payment = of_sales_unit(world, request, id).ok_or(Refusal::Unknown)?;
     let given = body["token"].as_str().unwrap_or_default();
     let phone = body["customerPhoneNumber"].as_str().unwrap_or_default();
     let other_phone = payment.terms.phone_number.as_deref().is_some_and(|own| own != phone);

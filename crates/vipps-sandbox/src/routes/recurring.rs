@@ -10,6 +10,7 @@ use crate::agreement::{self, Actor, Agreement, Campaign, Interval, Pricing, Stat
 use crate::answer::Answer;
 use crate::charge::{self, Charge, Kind, Status as ChargeStatus};
 use crate::clock::{DAY, Millis, parse_day, parse_rfc3339, start_of_day};
+use crate::options::Profile;
 use crate::refusal::Refusal;
 use crate::state::{BatchItem, ChargeId, Draft, Effect, World};
 
@@ -38,7 +39,12 @@ pub(crate) fn answer(world: &mut World, request: &Request<'_>, key: &str, now: M
         "FetchAgreementV3" => Ok(Answer::json(200, &agreement_json(world, &agreement))),
         "UpdateAgreementPatchV3" => update(world, request, &agreement.id, &body, key, now),
         "acceptUsingPATCHV3" => {
+            let mut body = body;
+            body::numbers_as_texts(world, request, &mut body, &["/phoneNumber"]);
             body::check(request, &body)?;
+            if body["phoneNumber"].as_str().is_some_and(|phone| !phone.bytes().all(|byte| byte.is_ascii_digit())) {
+                return Err(Refusal::field("phoneNumber", "must be digits alone: country code and number"));
+            }
             world.accept(&agreement.id, true, None, now)?;
             Ok(Answer::empty(204))
         }
@@ -161,6 +167,9 @@ fn list_agreements(world: &mut World, request: &Request<'_>, now: Millis) -> Res
             };
             let mut found: Vec<&Agreement> = world.agreements().filter(mine).collect();
             found.sort_by_key(|agreement| std::cmp::Reverse(agreement.number));
+            if !world.settings.newest_first {
+                found.reverse();
+            }
             found.into_iter().map(|agreement| agreement.id.clone()).collect()
         }
     };
@@ -215,7 +224,11 @@ pub(super) fn charges_of(world: &World, agreement: &Agreement, wanted: Option<Ch
         let charge = world.charge(&ChargeId { sales_unit: unit.clone(), id: (*id).clone() });
         charge.is_some_and(|charge| wanted.is_none_or(|wanted| charge.status == wanted))
     };
-    agreement.charges.iter().rev().filter(shown).cloned().collect()
+    let mut found: Vec<String> = agreement.charges.iter().filter(shown).cloned().collect();
+    if world.settings.newest_first {
+        found.reverse();
+    }
+    found
 }
 
 fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, now: Millis) -> Result<Answer, Refusal> {
@@ -225,11 +238,15 @@ fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, n
     })?;
     let (pricing, currency) = pricing(&body["pricing"], world.settings.charge_minimum)?;
     body::check(request, &body)?;
+    tell_of_other_kinds(world, request, &body)?;
     campaign_form(&body["campaign"])?;
     if !body["campaign"].is_null() && !matches!(pricing, Pricing::Legacy { .. }) {
         return Err(Refusal::field("campaign", "goes with LEGACY pricing alone"));
     }
     if currency.as_str() != world.options.market.currency() {
+        if world.settings.strict {
+            return Err(Refusal::field("pricing.currency", "must be that of the sales unit's market"));
+        }
         world.warn(request.id(), "the currency is not that of the sales unit's market");
     }
     if text(&body, "countryCode").is_some_and(|country| country != agreement::country(&currency)) {
@@ -245,7 +262,7 @@ fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, n
         // An app's addresses are its own business.
         Some(_) if in_app => {}
         Some(url) => management_page(world, request, url)?,
-        None if currency == Currency::Nok => {
+        None if currency == Currency::Nok && world.settings.agreement_url_required_in_norway => {
             return Err(Refusal::field("merchantAgreementUrl", "is required for Norwegian merchants"));
         }
         None => {}
@@ -276,6 +293,28 @@ fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, n
         answer["vippsConfirmationUrl"] = url.as_str().into();
     }
     Ok(Answer::json(201, &answer))
+}
+
+/// Members of another kind of pricing or campaign than the one named are not looked at.
+fn tell_of_other_kinds(world: &mut World, request: &Request<'_>, body: &Value) -> Result<(), Refusal> {
+    let pricing = match body["pricing"]["type"].as_str() {
+        Some("VARIABLE") => "VariablePricingRequestV3",
+        Some("FLEXIBLE") => "FlexiblePricingRequestV3",
+        _ => "LegacyPricingRequestV3",
+    };
+    let campaign = match body["campaign"]["type"].as_str() {
+        Some("PERIOD_CAMPAIGN") => "periodCampaignV3",
+        Some("EVENT_CAMPAIGN") => "eventCampaignV3",
+        _ => "priceCampaignV3",
+    };
+    // Unknown to every kind is told of already.
+    let told = request.operation.unknown_members(body);
+    for (member, schema) in [("pricing", pricing), ("campaign", campaign)] {
+        let names = request.operation.unknown_members_of(schema, &body[member]).into_iter();
+        let names = names.map(|name| format!("{member}.{name}")).filter(|name| !told.contains(name));
+        body::tell_unknown(world, request, names.collect())?;
+    }
+    Ok(())
 }
 
 /// The kind of pricing, LEGACY where none is named.
@@ -327,7 +366,7 @@ pub(super) fn interval(period: &Value) -> Option<Interval> {
 
 /// What the schema does not say of a campaign: its dates are instants, its price is none
 /// that is paid to the customer.
-fn campaign_form(campaign: &Value) -> Result<(), Refusal> {
+pub(super) fn campaign_form(campaign: &Value) -> Result<(), Refusal> {
     for name in ["end", "eventDate"] {
         if campaign[name].as_str().is_some_and(|date| parse_rfc3339(date).is_none()) {
             return Err(Refusal::field(&format!("campaign.{name}"), "must be an RFC 3339 date-time"));
@@ -436,6 +475,11 @@ fn update(
         return Ok(answer);
     }
     let mut changed = agreement;
+    let kind = changed.terms.pricing.wire();
+    if body["pricing"]["type"].as_str().is_some_and(|given| given != kind) {
+        let detail = format!("The pricing is {kind} and stays so.");
+        return Err(Refusal::problem("illegal-agreement-update", detail));
+    }
     let suggested = match body["pricing"]["suggestedMaxAmount"].as_i64() {
         Some(value) if matches!(changed.terms.pricing, Pricing::Variable { .. }) => {
             Some(suggestion(value, &changed.terms.currency, world.settings.charge_minimum)?)
@@ -464,8 +508,16 @@ fn update(
     terms.product_name = text(body, "productName").unwrap_or(std::mem::take(&mut terms.product_name));
     terms.product_description = text(body, "productDescription").or(terms.product_description.take());
     terms.external_id = text(body, "externalId").or(terms.external_id.take());
-    if let Some(agreement) = world.agreement_mut(id) {
-        *agreement = changed;
+    match wait {
+        Some(wait) => {
+            let effect = Effect::Update { agreement: id.to_owned(), terms: Box::new(changed.terms) };
+            world.happen_later(effect, now + wait);
+        }
+        None => {
+            if let Some(agreement) = world.agreement_mut(id) {
+                *agreement = changed;
+            }
+        }
     }
     Ok(answer)
 }
@@ -478,7 +530,8 @@ fn charge_terms(
     body: &Value,
     now: Millis,
 ) -> Result<(charge::Terms, Option<String>), Refusal> {
-    let unscheduled = body["type"] == "UNSCHEDULED";
+    // A batch has no kinds.
+    let unscheduled = body["type"] == "UNSCHEDULED" && request.id() != "CreateChargeAsyncV3";
     if unscheduled && !world.settings.unscheduled_allowed {
         let detail = "Cannot create a charge with type 'UNSCHEDULED'";
         return Err(Refusal::problem("unsupported-feature", detail));
@@ -489,7 +542,7 @@ fn charge_terms(
         return Err(Refusal::field("amount", format!("must be at least {least}")));
     }
     let description = text(body, "description").unwrap_or_default();
-    if description.chars().count() > SHOWN_DESCRIPTION {
+    if description.chars().count() > SHOWN_DESCRIPTION && world.options.profile != Profile::Seed {
         world.warn(request.id(), format!("`description` is longer than {SHOWN_DESCRIPTION} characters"));
     }
     let (due, retry_days) = match (text(body, "due"), body["retryDays"].as_i64()) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::agreement::{Agreement, Campaign, Pricing, Status};
 use crate::charge::Charge;
 use crate::clock::{Millis, parse_rfc3339, rfc3339};
-use crate::state::{World, country_of};
+use crate::state::{Person, World, country_of};
 
 /// `AgreementResponseV3`.
 pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
@@ -62,7 +62,8 @@ pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
 pub(super) fn sub(agreement: &Agreement) -> Option<String> {
     agreement.started?;
     agreement.terms.scope.as_ref()?;
-    Some(format!("c06c4afe-d9e1-4c5d-939a-{}", &agreement.uuid[24..]))
+    let currency = agreement.terms.currency.as_str();
+    Some(Person::of_market(currency, None).sub(currency))
 }
 
 /// Whether a campaign has not ended yet. One without a readable end never does.

@@ -6,10 +6,10 @@ use vipps_types::Currency;
 use super::api::Request;
 use super::body::{self, Address, address, text};
 use super::recurring::{
-    agreement_of, charge_of, charge_status, charges_of, create_charge, due_day, initial_charge, redirect,
+    agreement_of, campaign_form, charge_of, charge_status, charges_of, create_charge, due_day, initial_charge, redirect,
 };
 use super::recurring_json::sub;
-use crate::agreement::{self, Actor, Agreement, Campaign, Interval, Pricing, Status, Unit};
+use crate::agreement::{Actor, Agreement, Campaign, Interval, Pricing, Status, Terms, Unit};
 use crate::answer::Answer;
 use crate::charge::{self, Charge, Kind};
 use crate::clock::{Millis, rfc3339};
@@ -87,8 +87,9 @@ fn act_on_charge(
 
 /// v2 knows NOK alone, and prices of two kinds.
 fn shown_in_v2(agreement: &Agreement) -> Result<(), Refusal> {
-    match (&agreement.terms.pricing, &agreement.terms.currency) {
-        (Pricing::Legacy { .. } | Pricing::Variable { .. }, Currency::Nok) => Ok(()),
+    let Terms { pricing, currency, interval, .. } = &agreement.terms;
+    match (pricing, currency) {
+        (Pricing::Legacy { .. } | Pricing::Variable { .. }, Currency::Nok) if interval.is_some() => Ok(()),
         _ => Err(Refusal::problem("unsupported-feature", "The agreement cannot be shown in v2: use v3.")),
     }
 }
@@ -136,9 +137,11 @@ fn draft(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) ->
         None if price < 0 => return Err(Refusal::field("price", "must not be negative")),
         None => Pricing::Legacy { price },
     };
+    campaign_rules(&body["campaign"], &pricing)?;
+    order_id(&body["initialCharge"], "initialCharge.orderId")?;
     let initial = initial_charge(&body["initialCharge"], &Currency::Nok, now)?;
     let unit = body["interval"].as_str().and_then(Unit::from_wire);
-    let terms = agreement::Terms {
+    let terms = Terms {
         sales_unit: request.sales_unit(world).to_owned(),
         currency: Currency::Nok,
         pricing,
@@ -188,6 +191,28 @@ fn management_page(url: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
+/// What the schema does not say of a campaign.
+fn campaign_rules(campaign: &Value, pricing: &Pricing) -> Result<(), Refusal> {
+    campaign_form(campaign)?;
+    if campaign["campaignPrice"].as_i64().is_some_and(|price| price < 0) {
+        return Err(Refusal::field("campaign.campaignPrice", "must not be negative"));
+    }
+    match pricing {
+        Pricing::Legacy { .. } => Ok(()),
+        _ if campaign.is_null() => Ok(()),
+        _ => Err(Refusal::field("campaign", "goes with a fixed price alone")),
+    }
+}
+
+/// An order id becomes the id of the charge.
+fn order_id(holder: &Value, name: &str) -> Result<(), Refusal> {
+    let fits = |id: &str| (1..=50).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match holder["orderId"].as_str() {
+        Some(id) if !fits(id) => Err(Refusal::field(name, "must match ^[a-zA-Z0-9-]{1,50}$")),
+        _ => Ok(()),
+    }
+}
+
 fn campaign(campaign: &Value) -> Option<Campaign> {
     Some(Campaign::Legacy { price: campaign["campaignPrice"].as_i64()?, end: text(campaign, "end")? })
 }
@@ -214,6 +239,7 @@ fn update(
     changed.change_price(body["price"].as_i64(), body["suggestedMaxAmount"].as_i64())?;
     let url = text(body, "merchantAgreementUrl");
     management_page(url.as_deref())?;
+    campaign_rules(&body["campaign"], &changed.terms.pricing)?;
     let terms = &mut changed.terms;
     terms.agreement_url = url.or(terms.agreement_url.take());
     terms.product_name = text(body, "productName").unwrap_or(std::mem::take(&mut terms.product_name));
@@ -233,6 +259,7 @@ fn update(
 
 /// Charges of v2 are taken at once.
 fn charge_terms(world: &World, body: &Value, now: Millis) -> Result<(charge::Terms, Option<String>), Refusal> {
+    order_id(body, "orderId")?;
     let terms = charge::Terms {
         amount: body["amount"].as_i64().unwrap_or_default(),
         currency: Currency::Nok,

@@ -19,7 +19,12 @@ pub(super) fn answer(world: &mut World, request: &Request<'_>) -> Result<Answer,
         "registerWebhook" => register(world, request, sales_unit),
         _ => {
             let id = request.parameter(0);
-            let known = world.registrations.get(id).is_some_and(|known| known.sales_unit == sales_unit);
+            if uuid::Uuid::try_parse(id).is_err() {
+                return Err(Refusal::field("id", "must be a UUID"));
+            }
+            // Whoever names no sales unit means all of them.
+            let known = world.registrations.get(id);
+            let known = known.is_some_and(|known| sales_unit.is_none() || known.sales_unit == sales_unit);
             if !known {
                 return Err(Refusal::Unknown);
             }
@@ -39,6 +44,9 @@ fn register(world: &mut World, request: &Request<'_>, sales_unit: Option<String>
     let url = body["url"].as_str().unwrap_or_default().to_owned();
     match address(&url) {
         Address::Https => {}
+        Address::Local if !world.settings.loopback_webhooks_allowed => {
+            return Err(Refusal::field("url", "must be a public address"));
+        }
         Address::Http if !world.settings.http_webhooks_allowed => {
             let rule = "must be an https address (the setting httpWebhooksAllowed takes http ones)";
             return Err(Refusal::field("url", rule));
@@ -47,6 +55,9 @@ fn register(world: &mut World, request: &Request<'_>, sales_unit: Option<String>
             world.warn(request.id(), "`url` would be rejected in production: it must be public https");
         }
         _ => return Err(Refusal::field("url", "must be an https address")),
+    }
+    if let Some(sent) = sent_otherwise(&url) {
+        return Err(Refusal::field("url", format!("must be written as it is called, which is signed: {sent}")));
     }
     let mut events: Vec<String> = Vec::new();
     for event in body["events"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -70,4 +81,33 @@ fn register(world: &mut World, request: &Request<'_>, sales_unit: Option<String>
     let (id, key) = (world.ids.uuid("webhook"), world.ids.key_material("webhook secret"));
     let registration = world.registrations.add(id, &key, url, events, sales_unit);
     Ok(Answer::json(201, &json!({ "id": registration.id, "secret": registration.secret })))
+}
+
+/// The address as calls have it, where its path or query is written in another way.
+fn sent_otherwise(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let sent = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let written = rest.find(['/', '?']).map_or("", |start| &rest[start..]);
+    let written = written.split('#').next().unwrap_or_default();
+    (written != sent && !(written.is_empty() && sent == "/")).then(|| url.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_called_as_it_is_written() {
+        for fine in ["https://a.example", "https://a.example/", "https://a.example/b?c=%20", "HTTPS://A.example/b"] {
+            assert_eq!(sent_otherwise(fine), None, "{fine}");
+        }
+        for (text, sent) in [
+            ("https://a.example/b/../c", "https://a.example/c"),
+            ("https://a.example/\u{e6}", "https://a.example/%C3%A6"),
+            ("https://a.example?b", "https://a.example/?b"),
+        ] {
+            assert_eq!(sent_otherwise(text).as_deref(), Some(sent));
+        }
+    }
 }

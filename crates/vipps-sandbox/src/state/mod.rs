@@ -5,7 +5,7 @@ mod psp_payments;
 mod recurring;
 mod sessions;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -71,7 +71,7 @@ pub(crate) struct World {
     pub(crate) rate_limits: RateLimits,
     pub(crate) ids: Identifiers,
     /// Things that a scripted stall holds at this moment, by route.
-    pub(crate) held: HashSet<String>,
+    pub(crate) held: HashMap<String, usize>,
     pub(crate) registrations: Registrations,
     pub(crate) outbox: Outbox,
     pub(crate) violations: Vec<String>,
@@ -101,7 +101,7 @@ impl World {
             faults: Faults::default(),
             rate_limits: RateLimits::default(),
             ids: Identifiers::new(options.seed),
-            held: HashSet::new(),
+            held: HashMap::new(),
             registrations: Registrations::default(),
             outbox: Outbox::default(),
             violations: Vec::new(),
@@ -190,16 +190,15 @@ impl World {
         self.registrations.remove(id)
     }
 
-    /// Notes an attempt to call a merchant, and takes in what the merchant said.
-    pub(crate) fn note_delivery(&mut self, parcel: &Parcel, sent: Option<&Outcome>) {
-        let status = sent.map(|sent| sent.as_ref().map(|reply| reply.status).map_err(Clone::clone));
-        let succeeded = matches!(status, Some(Ok(200..300)));
+    /// Notes an attempt to call a merchant, and takes in what the merchant said to each copy.
+    pub(crate) fn note_delivery(&mut self, parcel: &Parcel, copies: &[Outcome]) {
+        let status = |sent: &Outcome| sent.as_ref().map(|reply| reply.status).map_err(Clone::clone);
         let current = parcel.era == self.outbox.era();
-        if let Some(registration) = self.outbox.note(parcel, status) {
+        if let Some((registration, succeeded)) = self.outbox.note(parcel, copies.iter().map(status).collect()) {
             let death = self.registrations.note(&registration, succeeded, parcel.at);
             self.set_timer(death, Subject::Registration(registration));
         }
-        if let (Kind::MakePayment, Some(sent), true) = (parcel.kind, sent, current) {
+        if let (Kind::MakePayment, Some(sent), true) = (parcel.kind, copies.first(), current) {
             let at = self.clock.now().max(parcel.at);
             self.take_psp_answer(&parcel.body, sent, at);
         }
@@ -207,8 +206,12 @@ impl World {
 
     /// Changes settings by name, or says what is wrong with the change.
     pub(crate) fn change_settings(&mut self, change: &Value) -> Result<(), String> {
+        let before = self.terms();
         self.settings = self.settings.patched(change)?;
-        self.outbox.fast = self.settings.fast_delivery_retries;
+        if before.capture_days != self.settings.capture_days {
+            self.reset_payment_timers(&before);
+        }
+        self.outbox.rules = self.settings.delivery_rules();
         Ok(())
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) landing_token: String,
     pub(crate) description: Option<String>,
     pub(crate) phone_number: Option<String>,
+    /// The customer as the request names them.
+    pub(crate) customer: Option<Box<Value>>,
     /// Years that the customer must have lived.
     pub(crate) minimum_age: Option<i64>,
     /// The profile data asked for, as words.
@@ -71,6 +73,12 @@ impl Person {
             _ => ("4712345678", "Prøveveien 1", "Oslo", "0154", "NO"),
         };
         Self { phone_number: phone_number.unwrap_or(phone).to_owned(), street, city, post_code, country }
+    }
+
+    /// The customer's own id, the same for every payment and agreement.
+    pub(crate) fn sub(&self, currency: &str) -> String {
+        let name = format!("{currency}/{}", self.phone_number);
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
     }
 
     pub(crate) fn address(&self) -> Value {
@@ -136,7 +144,7 @@ impl Record {
     pub(crate) fn sub(&self) -> Option<String> {
         self.payment.authorized_at?;
         self.scope.as_ref()?;
-        Some(format!("c06c4afe-d9e1-4c5d-939a-{:0>12}", self.payment.psp_reference()))
+        Some(self.person().sub(self.payment.currency.as_str()))
     }
 }
 
@@ -203,6 +211,19 @@ impl World {
         Some(done)
     }
 
+    /// Deadlines that counted by other terms count by those of now.
+    pub(super) fn reset_payment_timers(&mut self, before: &Terms) {
+        let terms = self.terms();
+        let timer = |(id, record): (&PaymentId, &Box<Record>)| {
+            (id.clone(), record.payment.next_timer(before), record.payment.next_timer(&terms))
+        };
+        let changed: Vec<_> = self.payments.iter().map(timer).filter(|(_, old, new)| old != new).collect();
+        for (id, old, new) in changed {
+            self.clear_timer(old, Subject::Payment(id.clone()));
+            self.set_timer(new, Subject::Payment(id));
+        }
+    }
+
     pub(super) fn ring_payment(&mut self, id: &PaymentId, at: Millis) {
         let terms = self.terms();
         self.with_payment(id, at, |payment, moment| payment.ring(&terms, moment));
@@ -235,7 +256,7 @@ fn notice(id: &PaymentId, record: &Record, event: &Event, guarantee_days: i64) -
         "name": event.name.wire(),
         "amount": { "currency": record.payment.currency.as_str(), "value": event.value },
         "timestamp": rfc3339(event.at),
-        "idempotencyKey": event.idempotency_key,
+        "idempotencyKey": event.shown_key(),
         "success": event.success,
     });
     if event.name == EventName::Authorized && event.success && record.payment.state == State::Authorized {

@@ -92,10 +92,13 @@ impl World {
             let url = info["url3dSecure"].as_str().filter(|url| !url.is_empty());
             // After 3-D Secure there is no second soft decline.
             let first = payment.url_3d_secure.is_none();
-            match (info.is_object(), info["status"].as_str().unwrap_or("OK"), url) {
-                (true, "OK", _) => payment.reserve(at),
-                (true, "SOFT_DECLINE", Some(url)) if first => {
+            let echoes = info["pspTransactionId"].is_null() || info["pspTransactionId"] == id;
+            let status = if info["status"].is_null() { Some("OK") } else { info["status"].as_str() };
+            match (info.is_object() && echoes, status, url) {
+                (true, Some("OK"), _) => payment.reserve(at),
+                (true, Some("SOFT_DECLINE"), Some(url)) if first => {
                     payment.state = State::SoftDeclined;
+                    payment.declined = at;
                     payment.url_3d_secure = Some(url.to_owned());
                 }
                 _ => payment.state = State::Failed,

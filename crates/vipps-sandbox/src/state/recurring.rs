@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use super::{Landing, Subject, World};
 use crate::agreement::{Actor, Agreement, Pricing, Status, Terms, country};
 use crate::charge::{self, Charge, EventName, Runs, Status as ChargeStatus};
-use crate::clock::{MINUTE, Millis, rfc3339};
+use crate::clock::{Millis, SECOND, rfc3339, start_of_day};
+use crate::magic::Magic;
 use crate::refusal::Refusal;
 use crate::webhook::Notice;
-
-/// A token of a list is good for this long.
-const PAGE_LIFE: Millis = 10 * MINUTE;
 
 /// A charge is known by its sales unit and its id, which may be the merchant's order id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +33,7 @@ pub(crate) enum Effect {
     Capture { charge: ChargeId, amount: i64, key: String },
     Cancel { charge: ChargeId, key: String },
     Stop { agreement: String, key: String },
+    Update { agreement: String, terms: Box<Terms> },
 }
 
 /// What is left of a list.
@@ -58,12 +57,17 @@ impl World {
         Runs {
             hours: self.settings.charge_run_hours.clone(),
             visible_days: self.settings.charge_visible_days,
-            norwegian: self.is_norwegian(),
+            magic: self.magic(),
         }
     }
 
-    pub(crate) fn is_norwegian(&self) -> bool {
-        self.options.market.currency() == "NOK"
+    /// The magic amounts that act in this market.
+    pub(crate) fn magic(&self) -> Magic {
+        match (self.settings.magic_amounts, self.options.market.currency()) {
+            (false, _) => Magic::None,
+            (true, "NOK") => Magic::Norwegian,
+            (true, _) => Magic::Common,
+        }
     }
 
     pub(crate) fn agreement(&self, id: &str) -> Option<&Agreement> {
@@ -152,10 +156,10 @@ impl World {
         let runs = self.runs();
         let transaction = self.ids.psp_reference();
         let terms_amount = self.charge(&initial).map_or(0, |charge| charge.terms.amount);
-        if !forced && charge::is_refused(terms_amount, runs.norwegian) {
+        if !forced && runs.magic.refuses(terms_amount) {
             self.with_charge(&initial, now, |charge| charge.attempt(None, &transaction, now, &runs));
             self.expire_agreement(id, now);
-        } else if !forced && terms_amount == 201 {
+        } else if !forced && runs.magic.delays(terms_amount) {
             self.with_charge(&initial, now, |charge| charge.attempt(None, &transaction, now, &runs));
             if let Some(agreement) = self.agreements.get_mut(id) {
                 agreement.waits_for_charge = true;
@@ -170,10 +174,8 @@ impl World {
 
     /// The customer declines.
     pub(crate) fn reject(&mut self, id: &str, now: Millis) -> bool {
-        let Some(agreement) = self.agreements.get_mut(id).filter(|agreement| agreement.status == Status::Pending)
-        else {
-            return false;
-        };
+        let waits = |agreement: &&mut Agreement| agreement.status == Status::Pending && !agreement.waits_for_charge;
+        let Some(agreement) = self.agreements.get_mut(id).filter(waits) else { return false };
         let timer = agreement.next_timer();
         agreement.stop(now);
         self.clear_timer(timer, Subject::Agreement(id.to_owned()));
@@ -196,7 +198,8 @@ impl World {
 
     /// Ends an agreement. A merchant's stop also releases what is reserved.
     pub(crate) fn stop(&mut self, id: &str, actor: Actor, key: Option<&str>, now: Millis) {
-        let Some(agreement) = self.agreements.get_mut(id) else { return };
+        let running = |agreement: &&mut Agreement| matches!(agreement.status, Status::Pending | Status::Active);
+        let Some(agreement) = self.agreements.get_mut(id).filter(running) else { return };
         let timer = agreement.next_timer();
         let was_pending = agreement.status == Status::Pending;
         agreement.stop(now);
@@ -233,7 +236,7 @@ impl World {
         let Some(ceiling) = agreement.ceiling() else { return Ok(()) };
         let before = match (&agreement.terms.pricing, agreement.terms.interval, agreement.started) {
             (Pricing::Legacy { .. }, Some(interval), Some(start)) if self.settings.legacy_ceiling_cumulative => {
-                let (from, to) = interval.around(start, terms.due);
+                let (from, to) = interval.around(start_of_day(start), terms.due);
                 let counts = |charge: &&Charge| {
                     let gone = matches!(charge.status, ChargeStatus::Failed | ChargeStatus::Cancelled);
                     charge.terms.kind != charge::Kind::Initial && !gone && (from..to).contains(&charge.terms.due)
@@ -243,7 +246,7 @@ impl World {
                     .charges
                     .iter()
                     .filter_map(|id| self.charges.get(&ChargeId { sales_unit: sales_unit.clone(), id: id.clone() }));
-                charges.filter(counts).map(|charge| charge.terms.amount).fold(0, i64::saturating_add)
+                charges.filter(counts).map(|charge| charge.terms.amount - charge.cancelled).fold(0, i64::saturating_add)
             }
             _ => 0,
         };
@@ -326,6 +329,12 @@ impl World {
                 self.with_charge(&charge, at, |charge| charge.cancel(&key, at));
             }
             Some(Effect::Stop { agreement, key }) => self.stop(&agreement, Actor::Merchant, Some(&key), at),
+            Some(Effect::Update { agreement, terms }) => {
+                let agreement = self.agreements.get_mut(&agreement);
+                if let Some(agreement) = agreement.filter(|agreement| agreement.status == Status::Active) {
+                    agreement.terms = *terms;
+                }
+            }
             None => {}
         }
     }
@@ -408,10 +417,12 @@ impl World {
     /// The initial charge of an agreement that never began: no event tells of it.
     fn give_up_initial(&mut self, id: &str, at: Millis) {
         let Some(initial) = self.initial_charge(id) else { return };
-        let waits = |charge: &&mut Charge| charge.status == ChargeStatus::Pending;
+        let runs = self.runs();
+        let waits = |charge: &&mut Charge| matches!(charge.status, ChargeStatus::Pending | ChargeStatus::Processing);
         if let Some(charge) = self.charges.get_mut(&initial).filter(waits) {
-            let key = charge.system_key();
+            let (timer, key) = (charge.next_timer(&runs), charge.system_key());
             charge.release(&key, at);
+            self.clear_timer(timer, Subject::Charge(initial));
         }
     }
 
@@ -435,7 +446,8 @@ impl World {
     /// A token for the rest of a list.
     pub(crate) fn keep_page(&mut self, list: &str, rest: Vec<String>, now: Millis) -> String {
         let token = self.ids.uuid("page");
-        self.pages.insert(token.clone(), (now + PAGE_LIFE, Page { list: list.to_owned(), rest }));
+        let life = self.settings.continuation_token_seconds * SECOND;
+        self.pages.insert(token.clone(), (now + life, Page { list: list.to_owned(), rest }));
         token
     }
 

@@ -10,7 +10,7 @@ use crate::charge;
 use crate::clock::{Millis, start_of_day};
 use crate::deliver::{Kind, NewCall, Proof};
 use crate::payment::{Approval, Method, Moment, Payment, State as PaymentState};
-use crate::session::{Choice, Session, State};
+use crate::session::{Choice, LEAST_TOTAL, PayBy, Session, State};
 
 impl World {
     pub(crate) fn session(&self, id: &PaymentId) -> Option<&Session> {
@@ -45,16 +45,26 @@ impl World {
         if session.state != State::Created {
             return Err(format!("session `{}` is {}, nobody can start to pay it", id.reference, session.state.wire()));
         }
-        if session.wants_shipping() {
-            let chosen = session.option(choice.shipping_option.as_deref());
-            session.shipping = Some(chosen.ok_or("the session has no such shipping option")?);
-        } else if choice.shipping_option.is_some() {
-            return Err("the session has no shipping options".into());
-        }
-        let required = session.request["configuration"]["customConsent"]["required"] == true;
-        if required && choice.consent == Some(false) {
+        let shipping = match (session.wants_shipping(), &choice.shipping_option) {
+            (true, wanted) => Some(session.option(wanted.as_deref()).ok_or("the session has no such shipping option")?),
+            (false, Some(_)) => return Err("the session has no shipping options".into()),
+            (false, None) => None,
+        };
+        if session.requires_consent() && choice.consent == Some(false) {
             return Err("the session requires the customer's consent".into());
         }
+        if session.is_subscription() && choice.pay_by == PayBy::BankTransfer {
+            return Err("a subscription is not paid by bank transfer".into());
+        }
+        if session.total_with(shipping.as_ref()).is_some_and(|(total, _)| total < LEAST_TOTAL) {
+            return Err(format!("a payment is at least {LEAST_TOTAL} minor units"));
+        }
+        session.shipping = shipping;
+        self.begin_session(id, choice, now)
+    }
+
+    fn begin_session(&mut self, id: &PaymentId, choice: Choice, now: Millis) -> Result<(), String> {
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(()) };
         let timer = session.next_timer();
         session.choice = choice;
         session.state = State::Initiated;
@@ -65,7 +75,7 @@ impl World {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.agreement = Some(drafted);
             }
-        } else {
+        } else if session.choice.pay_by != PayBy::BankTransfer {
             self.pay_for_session(id, &session, now)?;
         }
         Ok(())
@@ -73,7 +83,7 @@ impl World {
 
     fn pay_for_session(&mut self, id: &PaymentId, session: &Session, now: Millis) -> Result<(), String> {
         let (value, currency) = session.total().ok_or("the session has no amount")?;
-        let method = if session.choice.card { Method::Card } else { Method::Wallet };
+        let method = if session.choice.pay_by == PayBy::Card { Method::Card } else { Method::Wallet };
         let mut psp_reference = || self.ids.psp_reference();
         let mut moment = Moment { at: now, psp_reference: &mut psp_reference };
         let payment = Payment::create(value, Currency::from(currency), method, false, None, None, &mut moment);
@@ -86,6 +96,7 @@ impl World {
             landing_token,
             description: text(&session.request["transaction"]["paymentDescription"]),
             phone_number: None,
+            customer: None,
             minimum_age: None,
             scope: None,
             metadata: None,
@@ -144,10 +155,14 @@ impl World {
         if session.state != State::Initiated {
             return Err(format!("session `{}` is {}", id.reference, session.state.wire()));
         }
+        if session.choice.pay_by == PayBy::BankTransfer {
+            self.finish_session(id, State::Successful, now);
+            return Ok(Approval::Authorized);
+        }
         let refused = |_| format!("session `{}` is not waiting for its customer", id.reference);
         let Some(agreement) = session.agreement.clone() else {
-            let norwegian = self.is_norwegian();
-            let done = self.with_payment(id, now, |payment, moment| payment.approve(norwegian, moment));
+            let magic = self.magic();
+            let done = self.with_payment(id, now, |payment, moment| payment.approve(magic, moment));
             return done.ok_or("no such payment")?.map_err(refused);
         };
         self.accept(&agreement, false, None, now).map_err(refused)?;
@@ -162,12 +177,17 @@ impl World {
     pub(crate) fn abandon_session(&mut self, id: &PaymentId, now: Millis) -> Result<(), String> {
         let session = self.sessions.get(id).ok_or("no such session")?;
         if session.state == State::Created {
+            // Whoever gives up need not have chosen how to have it sent.
             let choice = session.choice.clone();
-            self.initiate(id, choice, now)?;
+            self.begin_session(id, choice, now)?;
         }
         match self.session(id).map(|session| (session.state, session.agreement.clone())) {
             Some((State::Initiated, Some(agreement))) => {
                 self.reject(&agreement, now);
+                Ok(())
+            }
+            Some((State::Initiated, None)) if self.payment(id).is_none() => {
+                self.finish_session(id, State::Terminated, now);
                 Ok(())
             }
             Some((State::Initiated, None)) => {
@@ -179,25 +199,29 @@ impl World {
         }
     }
 
-    /// The merchant ends a session; a payment under way is cancelled with it.
-    pub(crate) fn expire_session(&mut self, id: &PaymentId, now: Millis) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
+    /// The merchant ends a session; a payment under way is cancelled with it. False where it
+    /// cannot be: its customer is just paying.
+    pub(crate) fn expire_session(&mut self, id: &PaymentId, now: Millis) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
         let (was, timer) = (session.state, session.next_timer());
-        session.state = State::Expired;
         let agreement = session.agreement.clone();
+        if was == State::Initiated && self.payment(id).is_some_and(|record| record.payment.authorizing) {
+            return false;
+        }
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.state = State::Expired;
+        }
         self.clear_timer(timer, Subject::Session(id.clone()));
-        if was != State::Initiated {
-            return;
-        }
         match agreement {
-            Some(agreement) => {
-                self.reject(&agreement, now);
-            }
-            None => {
+            _ if was != State::Initiated => {}
+            Some(agreement) => self.stop(&agreement, agreement::Actor::Merchant, None, now),
+            None if self.payment(id).is_some() => {
                 let terms = self.terms();
-                self.with_payment(id, now, |payment, moment| payment.cancel(false, &terms, moment));
+                self.with_payment(id, now, |payment, moment| payment.cancel(false, None, &terms, moment));
             }
+            None => self.finish_session(id, State::Expired, now),
         }
+        true
     }
 
     /// A session follows its payment, and its merchant is called once it is final.
@@ -227,6 +251,7 @@ impl World {
         match session.state {
             State::Initiated => session.state = state,
             // Ended by the merchant while it was being paid.
+            State::Expired if !self.settings.expired_session_callback => return,
             State::Expired => {}
             _ => return,
         }
@@ -258,14 +283,15 @@ impl World {
         if !started {
             return answer;
         }
-        answer["paymentMethod"] = if session.choice.card { "Card" } else { "Wallet" }.into();
+        answer["paymentMethod"] = session.choice.pay_by.wire().into();
         answer["paymentDetails"] = payment.unwrap_or(Value::Null);
         if let Some(agreement) = session.agreement.as_deref().and_then(|agreement| self.agreement(agreement)) {
             answer["subscriptionDetails"] = json!({ "state": agreement.status.wire(), "agreementId": agreement.id });
         }
         let customer = self.customer_of(session);
-        if session.request["configuration"]["requireUserInfo"] == true && session.state == State::Successful {
-            let sub = format!("c06c4afe-d9e1-4c5d-939a-{}", &session.id[24..]);
+        if session.request["configuration"]["requireUserInfo"] == true {
+            let person = Person::of_market(self.options.market.currency(), customer["phoneNumber"].as_str());
+            let sub = person.sub(self.options.market.currency());
             answer["userInfo"] = json!({ "sub": sub, "email": customer["email"] });
         }
         if let Some(option) = &session.shipping {
@@ -282,15 +308,25 @@ impl World {
             }
             answer["shippingDetails"] = shipping;
         }
-        answer["billingDetails"] = customer;
+        match session.request["configuration"]["elements"].as_str() {
+            Some("PaymentOnly") => {}
+            Some("PaymentAndContactInfo") => answer["billingDetails"] = contact_of(customer),
+            _ => answer["billingDetails"] = customer,
+        }
         if !session.request["configuration"]["customConsent"].is_null() {
-            answer["customConsentProvided"] = session.choice.consent.unwrap_or(true).into();
+            // Who paid has ticked what must be ticked.
+            let provided = session.choice.consent.unwrap_or(session.requires_consent());
+            answer["customConsentProvided"] = provided.into();
         }
         answer
     }
 
     fn payment_details(&self, id: &PaymentId, session: &Session) -> Option<Value> {
-        let kind = if session.choice.card { "Card" } else { "Wallet" };
+        let kind = session.choice.pay_by.wire();
+        if session.choice.pay_by == PayBy::BankTransfer && session.state != State::Created {
+            let (value, currency) = session.total()?;
+            return Some(json!({ "type": kind, "amount": { "value": value, "currency": currency } }));
+        }
         let details = |state: &str, currency: &str, amount: i64, money: [i64; 4]| {
             let of = |value: i64| json!({ "value": value, "currency": currency });
             json!({
@@ -335,10 +371,32 @@ impl World {
         let mut customer = Map::new();
         for (name, value) in usual.as_object().into_iter().flatten() {
             let said = session.choice.customer.as_ref().map(|customer| &customer[name]);
-            let prefilled = &session.request["prefillCustomer"][name];
-            let known = said.into_iter().chain([prefilled]).find(|value| value.is_string());
+            let prefilled = Some(&session.request["prefillCustomer"][name]).filter(|value| is_usable(name, value));
+            let known = said.filter(|value| value.is_string()).or(prefilled);
             customer.insert(name.clone(), known.unwrap_or(value).clone());
         }
         customer.into()
     }
+}
+
+/// What is prefilled and cannot be true is asked for again.
+fn is_usable(name: &str, value: &Value) -> bool {
+    let Some(text) = value.as_str() else { return false };
+    match name {
+        "phoneNumber" => {
+            let digits = text.strip_prefix('+').unwrap_or(text);
+            (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        "email" => text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
+        "country" => text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()),
+        _ => !text.trim().is_empty(),
+    }
+}
+
+/// Who the customer is, without where they live.
+fn contact_of(mut customer: Value) -> Value {
+    if let Some(members) = customer.as_object_mut() {
+        members.retain(|name, _| matches!(name.as_str(), "firstName" | "lastName" | "email" | "phoneNumber"));
+    }
+    customer
 }
