@@ -214,10 +214,10 @@ impl World {
     /// Deadlines that counted by other terms count by those of now.
     pub(super) fn reset_payment_timers(&mut self, before: &Terms) {
         let terms = self.terms();
-        let timer = |(id, record): (&PaymentId, &Box<Record>)| {
+        let timer = |(id, record): (&PaymentId, &Record)| {
             (id.clone(), record.payment.next_timer(before), record.payment.next_timer(&terms))
         };
-        let changed: Vec<_> = self.payments.iter().map(timer).filter(|(_, old, new)| old != new).collect();
+        let changed: Vec<_> = self.payments().map(timer).filter(|(_, old, new)| old != new).collect();
         for (id, old, new) in changed {
             self.clear_timer(old, Subject::Payment(id.clone()));
             self.set_timer(new, Subject::Payment(id));
