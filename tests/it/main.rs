@@ -1,16 +1,22 @@
 //! Tests across crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+/// Many charges at once: what is said of each.
+mod batches;
 /// Every body of the documents, full and odd in every place, made from the documents.
 mod bodies;
 /// Pages as people use them, in a browser (feature `browser`).
 mod browser;
+/// What the closure of a call may do, and what the error claims then.
+mod closures;
 /// Many copies of one request at once: one effect, one answer.
 mod concurrency;
 /// What answers may look like and still be read.
 mod decoding;
 /// The same seed and the same requests: the same trace.
 mod determinism;
+/// Lists that come in pages.
+mod lists;
 /// What becomes of documents with every kind of trouble.
 mod nasty;
 /// The bytes of the operations of the other APIs, and their rules before sending.
@@ -51,3 +57,5 @@ mod secrecy;
 mod shop;
 /// Access tokens: one request however many wait, one refresh after a 401.
 mod tokens;
+/// Waiting: when it looks, what it takes for settled, and when it ends.
+mod waits;

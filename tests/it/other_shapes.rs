@@ -6,11 +6,10 @@ use vipps::recurring::enums::{ChargeStatus, TimePeriodUnit};
 use vipps::recurring::{types as recurring, v2};
 use vipps::{Amount, Currency, Error, IdempotencyKey, InitialCharge, NewAgreement, NewCharge, Response};
 use vipps_core::Operation;
-use vipps_tests::{Reply, ScriptedServer, client_for, credentials, quick_retries};
 
 use crate::recorder::Recorder;
 
-fn key() -> IdempotencyKey {
+pub(crate) fn key() -> IdempotencyKey {
     IdempotencyKey::new("6a1e2c5f-0000-4000-8000-000000000001").unwrap()
 }
 
@@ -158,7 +157,7 @@ async fn recurring_version_3() {
     .await;
 }
 
-fn batch_charge(order_id: &str) -> recurring::CreateChargeAsyncV3 {
+pub(crate) fn batch_charge(order_id: &str) -> recurring::CreateChargeAsyncV3 {
     typed(json!({
         "agreementId": "agr_5kSeqz", "amount": 100, "description": "d", "due": "2026-12-24", "orderId": order_id,
         "retryDays": 0, "transactionType": "DIRECT_CAPTURE"
@@ -294,17 +293,27 @@ async fn rules_before_sending_name_their_field() {
     assert_eq!(field(agreements.draft(long()).await.unwrap_err()), "productName");
     let http = NewAgreement::legacy("n", Amount::nok_minor(100), "http://a.example");
     assert_eq!(field(agreements.draft(http).await.unwrap_err()), "merchantRedirectUrl");
-    let unnamed = NewAgreement::legacy("n", Amount::nok_minor(100), "https://a.example");
-    assert_eq!(field(agreements.draft(unnamed).derived_key(1).await.unwrap_err()), "externalId");
+    let unnamed = NewCharge::recurring(Amount::nok_minor(100), "d", "2026-12-24", 0);
+    assert_eq!(field(charges.create("agr_1", unnamed).derived_key(1).await.unwrap_err()), "orderId");
     let odd_key = IdempotencyKey::new("a/b").unwrap();
     assert_eq!(field(agreements.stop("agr_1").idempotency_key(odd_key).await.unwrap_err()), "Idempotency-Key");
     let both: recurring::PatchAgreementV3 = typed(json!({ "status": "STOPPED", "productName": "x" }));
     assert_eq!(field(agreements.update("agr_1", both).await.unwrap_err()), "status");
+    for (change, name) in [
+        (json!({ "pricing": { "amount": 0 } }), "pricing.amount"),
+        (json!({ "pricing": { "suggestedMaxAmount": -1 } }), "pricing.suggestedMaxAmount"),
+        (json!({ "merchantAgreementUrl": "http://a.example" }), "merchantAgreementUrl"),
+    ] {
+        assert_eq!(field(agreements.update("agr_1", typed(change)).await.unwrap_err()), name);
+    }
+    assert_eq!(field(agreements.force_accept("agr_1", "+47 12345678").await.unwrap_err()), "phoneNumber");
     let charge = |text: &str, due: &str, days: i64| NewCharge::recurring(Amount::nok_minor(100), text, due, days);
     for (charge, name) in [
         (charge("", "2026-12-24", 0), "description"),
         (charge("d", "24.12.2026", 0), "due"),
         (charge("d", "2026-13-01", 0), "due"),
+        (charge("d", "2027-02-29", 0), "due"),
+        (charge("d", "+026-+1-+2", 0), "due"),
         (charge("d", "2026-12-24", 15), "retryDays"),
         (charge("d", "2026-12-24", 0).order_id("a_b"), "orderId"),
     ] {
@@ -318,6 +327,18 @@ async fn rules_before_sending_name_their_field() {
     assert_eq!(field(charges.refund("agr_1", "chr-1", nothing, "d").await.unwrap_err()), "amount");
     assert_eq!(field(client.webhooks().register("http://a.example", ["x"]).await.unwrap_err()), "url");
     assert_eq!(field(client.psp().details("abcABC12345").await.unwrap_err()), "Psp-Id");
+    let psp = recorder.psp_client().psp();
+    for (update, name) in [
+        (json!({ "pspTransactionId": "", "status": "CAPTURED", "amount": 1 }), "transactions[0].pspTransactionId"),
+        (json!({ "pspTransactionId": "a1", "status": "CAPTURED", "amount": 0 }), "transactions[0].amount"),
+        (
+            json!({ "pspTransactionId": "a1", "status": "CAPTURED", "amount": 1, "currency": "SEK" }),
+            "transactions[0].currency",
+        ),
+    ] {
+        let statuses = typed(json!({ "transactions": [update] }));
+        assert_eq!(field(psp.update_status(statuses).await.unwrap_err()), name);
+    }
     assert!(recorder.seen.lock().unwrap().is_empty());
 }
 
@@ -340,61 +361,6 @@ async fn an_error_before_sending_carries_the_key_of_its_write() {
     let late = client.agreements().stop("agr_1").idempotency_key(key()).max_attempts(0).await.unwrap_err();
     assert_eq!(late.idempotency_key(), Some(&key()));
     assert!(recorder.seen.lock().unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_part_of_a_batch_that_never_left_is_not_called_refused() {
-    use vipps::BatchOutcome::{NotSent, Unknown};
-    let batch = async |environment: vipps::Environment| {
-        let client = client_for(environment, credentials()).retry(quick_retries()).build().unwrap();
-        client.charges().create_many(vec![batch_charge("acme-1")]).send().await.unwrap()
-    };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nowhere = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let unsent = batch(nowhere.parse().unwrap()).await;
-    assert_eq!(unsent.charges, [("acme-1".to_owned(), NotSent)]);
-    assert!(matches!(&unsent.errors[..], [Error::Authentication(_)]), "{:?}", unsent.errors);
-
-    let server = ScriptedServer::start(vec![Reply::Reset]).await;
-    let lost = batch(server.environment()).await;
-    assert_eq!(lost.charges, [("acme-1".to_owned(), Unknown)]);
-
-    let no = r#"{"title":"Forbidden","status":403,"contextId":"c-1"}"#;
-    let server = ScriptedServer::start(vec![Reply::json(403, "", no)]).await;
-    let refused = batch(server.environment()).await;
-    let [(_, vipps::BatchOutcome::Refused(reasons))] = &refused.charges[..] else { panic!("{refused:?}") };
-    assert!(reasons[0].contains("403 Forbidden"), "{reasons:?}");
-}
-
-#[tokio::test]
-async fn a_large_batch_goes_in_parts_with_stable_keys_and_says_what_became_of_each() {
-    use vipps::BatchOutcome::{Accepted, Refused, Unknown};
-    let refused = serde_json::to_value(batch_charge("o-1")).unwrap();
-    let answer = json!({
-        "validCharges": ["o-0", "o-2000"],
-        "invalidCharges": [{ "chargeBatchItemDto": refused, "errors": ["too low"] }]
-    });
-    let charges = || (0..2001).map(|n| batch_charge(&format!("o-{n}"))).collect::<Vec<_>>();
-    let recorder = Recorder::start(202, answer).await;
-    let client = recorder.client();
-    let mut keys = Vec::new();
-    for _ in 0..2 {
-        let result = client.charges().create_many(charges()).idempotency_key(key()).send().await.unwrap();
-        let outcome = |at: usize| result.charges[at].1.clone();
-        assert_eq!(
-            (outcome(0), outcome(1), outcome(2), outcome(2000)),
-            (Accepted, Refused(vec!["too low".into()]), Unknown, Accepted)
-        );
-        let seen = std::mem::take(&mut *recorder.seen.lock().unwrap());
-        keys.push(
-            seen.iter()
-                .map(|shape| shape.lines().find(|line| line.starts_with("idempotency-key")).unwrap().to_owned())
-                .collect::<Vec<_>>(),
-        );
-    }
-    assert_eq!((keys[0].len(), &keys[0]), (2, &keys[1]));
-    assert_ne!(keys[0][0], keys[0][1]);
 }
 
 /// Every operation of the seven documents has a snapshot, made through the facade.

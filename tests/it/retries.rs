@@ -1,52 +1,12 @@
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
-use vipps::{Amount, Client, Clock, Error, Event, IdempotencyKey, NewPayment, Observer, RetryPolicy};
-use vipps_core::Timer;
+use vipps::{Amount, Client, Error, Event, IdempotencyKey, NewPayment, Observer, RetryPolicy};
 use vipps_sandbox::Fault;
-use vipps_tests::{CheckedSandbox, Reply, ScriptedServer, client_for, credentials, quick_retries};
+use vipps_tests::{CheckedSandbox, Reply, ScriptedServer, SkippingClock, client_for, credentials, quick_retries};
 
 const REFERENCE: &str = "acme-order-1042";
-
-/// A clock that skips waits and remembers them; attempts are limited in real time.
-#[derive(Debug)]
-struct SkippingClock {
-    start: Instant,
-    skipped: Mutex<Vec<Duration>>,
-}
-
-impl SkippingClock {
-    #[expect(clippy::disallowed_methods, reason = "a clock of the tests")]
-    fn new() -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), skipped: Mutex::new(Vec::new()) })
-    }
-
-    fn waits(&self) -> Vec<Duration> {
-        self.skipped.lock().unwrap().clone()
-    }
-}
-
-impl Clock for SkippingClock {
-    fn elapsed(&self) -> Duration {
-        self.start.elapsed() + self.waits().iter().sum::<Duration>()
-    }
-
-    fn wall(&self) -> SystemTime {
-        // Sun, 06 Nov 1994 08:49:37 GMT, the date of the published HTTP examples.
-        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
-    }
-
-    fn sleep(&self, duration: Duration) -> Timer {
-        self.skipped.lock().unwrap().push(duration);
-        Box::pin(async {})
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a clock of the tests")]
-    fn limit(&self, duration: Duration) -> Timer {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
 
 fn order() -> NewPayment {
     NewPayment::web_redirect(REFERENCE, Amount::nok_minor(1000), "https://acme.example/thanks")
@@ -251,11 +211,11 @@ async fn every_attempt_sends_the_same_bytes() {
 
 #[tokio::test]
 async fn retry_after_wins_over_our_own_wait() {
-    for (value, wait) in [("2", 2), ("Sun, 06 Nov 1994 08:49:47 GMT", 10), ("0", 0)] {
+    for (value, wait) in [("2", 2_000), ("Sun, 06 Nov 1994 08:49:47 GMT", 10_000), ("0", 100)] {
         let header = format!("retry-after: {value}\r\n");
         let (_, client, clock) = scripted(vec![Reply::json(429, &header, "{}"), Reply::success(&modified())]).await;
         assert_eq!(capture(&client).await.unwrap().attempts(), 2);
-        assert_eq!(clock.waits(), [Duration::from_secs(wait)], "{value}");
+        assert_eq!(clock.waits(), [Duration::from_millis(wait)], "{value}");
     }
 }
 

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+mod clock;
 mod http;
 mod receiver;
 
+pub use clock::SkippingClock;
 pub use http::Http;
 pub use receiver::{Received, Receiver};
 

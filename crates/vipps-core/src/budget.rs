@@ -2,27 +2,35 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Thousandths of a retry that a client may hold, spend and earn.
-const FULL: u64 = 10_000;
-const RETRY: u64 = 1_000;
-const CALL: u64 = 200;
+use crate::retry::RetryPolicy;
 
-/// A bucket of 10 retries; each call puts 0.2 back.
+/// A bucket of retries into which every call puts a part of one back.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicU64);
+pub(crate) struct Budget {
+    /// In parts: as many as calls that earn one retry.
+    held: AtomicU64,
+    full: u64,
+    retry: u64,
+    call: u64,
+}
 
 impl Budget {
-    pub(crate) fn full() -> Self {
-        Self(AtomicU64::new(FULL))
+    pub(crate) fn full(policy: &RetryPolicy) -> Self {
+        let retry = u64::from(policy.calls_per_retry.max(1));
+        let full = u64::from(policy.budget) * retry;
+        let call = u64::from(policy.calls_per_retry > 0);
+        Self { held: AtomicU64::new(full), full, retry, call }
     }
 
     pub(crate) fn earn(&self) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some((held + CALL).min(FULL)));
+        let more = |held: u64| Some(held.saturating_add(self.call).min(self.full));
+        let _ = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     /// Takes one retry, where there is one.
     pub(crate) fn spend(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| held.checked_sub(RETRY)).is_ok()
+        let less = |held: u64| held.checked_sub(self.retry);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }
 
@@ -32,12 +40,23 @@ mod tests {
 
     #[test]
     fn ten_retries_then_one_for_every_five_calls() {
-        let budget = Budget::full();
+        let budget = Budget::full(&RetryPolicy::default());
         budget.earn();
         assert_eq!((0..20).filter(|_| budget.spend()).count(), 10);
         (0..4).for_each(|_| budget.earn());
         assert!(!budget.spend());
         budget.earn();
         assert!(budget.spend());
+    }
+
+    #[test]
+    fn a_budget_of_nothing_allows_no_retry() {
+        let budget = Budget::full(&RetryPolicy { budget: 0, ..RetryPolicy::default() });
+        budget.earn();
+        assert!(!budget.spend());
+        let once = Budget::full(&RetryPolicy { budget: 1, calls_per_retry: 0, ..RetryPolicy::default() });
+        assert!(once.spend());
+        (0..100).for_each(|_| once.earn());
+        assert!(!once.spend(), "nothing is put back");
     }
 }

@@ -47,14 +47,16 @@ impl Call {
         self
     }
 
-    /// How long this call may take with all its attempts and waits.
+    /// How long this call may take with all its attempts and waits. Default: as the
+    /// transport has it, 30 s; zero is an [`Error::InvalidRequest`].
     #[must_use]
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = Some(limit);
         self
     }
 
-    /// Attempts of this call, the first included; 1 means no retry.
+    /// Attempts of this call, the first included; 1 means no retry. Default: as the
+    /// transport has it, 4; zero is an [`Error::InvalidRequest`].
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
@@ -112,6 +114,11 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// True when nothing can have been sent: an access token was still waited for.
+    fn waits_for_token(&self, auth: Auth) -> bool {
+        auth == Auth::Bearer && self.token.get().is_none()
+    }
+
     fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
@@ -125,18 +132,14 @@ tokio::task_local! {
     static ATTEMPT: Arc<Attempt>;
 }
 
-/// A request of this operation is about to be sent; not if the call names another.
-pub(crate) fn begin_request(operation: &'static str) -> Result<(), ()> {
-    ATTEMPT
-        .try_with(|attempt| match attempt.operation == operation {
-            true => {
-                attempt.begun.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            false => Err(()),
-        })
-        // Outside of a call there is nothing to compare with.
-        .unwrap_or(Ok(()))
+/// Whether the call names this operation. Outside of a call there is nothing to compare with.
+pub(crate) fn is_called(operation: &'static str) -> bool {
+    ATTEMPT.try_with(|attempt| attempt.operation == operation).unwrap_or(true)
+}
+
+/// A request of the call is complete and about to be sent.
+pub(crate) fn begin_request() {
+    let _ = ATTEMPT.try_with(|attempt| attempt.begun.store(true, Ordering::Relaxed));
 }
 
 pub(crate) fn current_token() -> Option<Arc<AccessToken>> {
@@ -228,7 +231,8 @@ impl Transport {
             let (began, limit) = course.begin();
             let failure = match self.attempt(&mut course, limit, &attempt).await {
                 Ok(value) => return Ok(course.done(began, value)),
-                Err(Ended::Invalid(rule)) => return Err(course.invalid(began, rule)),
+                Err(Ended::Invalid(rule)) if course.nothing_left() => return Err(course.invalid(began, rule)),
+                Err(Ended::Invalid(rule)) => Failure::new(Evidence::NotSent, Prospect::Final, "invalid").source(rule),
                 Err(Ended::Failed(failure)) => *failure,
             };
             if failure.prospect == Prospect::NewToken
@@ -289,7 +293,17 @@ impl Transport {
         });
         let result = match select(exchange.instrument(span), timer).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(out_of_time(limit, &current).into()),
+            Either::Right(_) => Err(out_of_time(limit, &current, operation.auth).into()),
+        };
+        let result = match result {
+            // What came before the request that was stopped may have been sent.
+            Err(Ended::Invalid(rule)) if current.has_begun() => {
+                Err(Failure::new(Evidence::Lost, Prospect::Final, "invalid")
+                    .status(current.status())
+                    .source(rule)
+                    .into())
+            }
+            other => other,
         };
         // Nothing says that a request outside the hook carried the key: it is not repeated.
         course.repeatable &= current.has_begun()
@@ -350,6 +364,8 @@ impl Transport {
         let (evidence, prospect) = of_answer(status, &problem);
         // What was cut off may have been a code that says to come back.
         let prospect = if cut_off && prospect == Prospect::Final { Prospect::Transient } else { prospect };
+        // Or that our own first request is still running.
+        let evidence = if cut_off && status == 409 { Evidence::Doubtful } else { evidence };
         let mut failure = Failure::new(evidence, prospect, "refused").status(Some(status));
         failure.retry_after = retry_after;
         failure.problem = Some(problem);
@@ -362,13 +378,13 @@ impl Transport {
 }
 
 /// An attempt that did not end within its limit: what is known decides what it proves.
-fn out_of_time(limit: Duration, attempt: &Attempt) -> Failure {
+fn out_of_time(limit: Duration, attempt: &Attempt, auth: Auth) -> Failure {
     let (evidence, ended) = match attempt.status() {
         Some(200..=299) => (Evidence::Unreadable, "cut-off"),
         Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
-        None if attempt.has_begun() => (Evidence::Lost, "timeout"),
-        // Still waiting for a token: nothing of this operation was sent.
-        None => (Evidence::NotSent, "no-token"),
+        None if attempt.waits_for_token(auth) => (Evidence::NotSent, "no-token"),
+        // Also where no hook saw a request: it may have been sent past the hooks.
+        None => (Evidence::Lost, "timeout"),
     };
     let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(attempt.status());
     failure.timeout = Some(limit);
@@ -445,6 +461,11 @@ impl<'a> Course<'a> {
         (now, self.transport.policy().attempt_timeout.min(self.deadline.saturating_sub(now)))
     }
 
+    /// No attempt so far has reached Vipps.
+    fn nothing_left(&self) -> bool {
+        self.evidence.iter().all(|evidence| *evidence == Evidence::NotSent)
+    }
+
     fn done<T>(&self, began: Duration, value: ResponseValue<T>) -> Response<T> {
         self.tell_attempt(began, Some(value.status().as_u16()), "ok");
         self.tell_end(true, false);
@@ -481,21 +502,21 @@ impl<'a> Course<'a> {
         });
         let wait = match decision {
             Decision::Stop => return None,
-            Decision::Refresh => {
-                self.refreshed = true;
-                Duration::ZERO
-            }
-            Decision::Again(wait) => {
-                let wait = wait.unwrap_or_else(|| self.backoff.next(&**self.transport.random_below()));
-                // An attempt that begins with next to no time left could only be lost.
-                let enough = policy.attempt_timeout / 20;
-                let begins = self.now().saturating_add(wait);
-                if begins.saturating_add(enough) >= self.deadline || !self.transport.budget().spend() {
-                    return None;
-                }
-                wait
-            }
+            Decision::Refresh => Duration::ZERO,
+            // A server that says "at once" is not asked in a tight loop.
+            Decision::Again(Some(wait)) => wait.max(policy.retry.base_backoff),
+            Decision::Again(None) => self.backoff.next(&**self.transport.random_below()),
         };
+        // An attempt that begins with next to no time left could only be lost.
+        let enough = policy.attempt_timeout / 20;
+        if self.now().saturating_add(wait).saturating_add(enough) >= self.deadline {
+            return None;
+        }
+        match decision {
+            Decision::Refresh => self.refreshed = true,
+            _ if !self.transport.budget().spend() => return None,
+            _ => {}
+        }
         self.tell(|_| Event::RetryScheduled { operation, attempt: self.attempts + 1, wait });
         tracing::debug!(
             operation = operation.id,
@@ -536,7 +557,8 @@ impl<'a> Course<'a> {
         let error = match (verdict(&self.evidence, operation.is_read()), token) {
             // Whatever was answered before: the keys are what to look at.
             (Verdict::NotSent | Verdict::Refused, Some(failure)) => {
-                Error::Authentication(Box::new(TokenError { report, failure }))
+                let answered = !self.nothing_left();
+                Error::Authentication(Box::new(TokenError { report, failure, answered }))
             }
             (Verdict::NotSent, None) => Error::NotSent(Box::new(NotSent { report, source })),
             (Verdict::Refused, None) => {

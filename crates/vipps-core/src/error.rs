@@ -9,6 +9,7 @@ use std::time::Duration;
 use vipps_types::IdempotencyKey;
 
 use crate::operation::Operation;
+use crate::outcome::{Prospect, of_answer};
 use crate::problem::Problem;
 use crate::token::TokenFailure;
 
@@ -76,7 +77,8 @@ impl Report {
         self.elapsed
     }
 
-    /// The key of a write, to repeat the call with: every attempt carried it.
+    /// The key of a write, which every attempt carried: repeat the call with it, unless the
+    /// answer was final ([`Refused::key_is_spent`]).
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.idempotency_key.as_ref()
@@ -123,11 +125,13 @@ impl InvalidRequest {
     }
 }
 
-/// Why no access token could be had, so that nothing was sent.
+/// Why no access token could be had, so that nothing was taken on.
 #[derive(Clone, Debug)]
 pub struct TokenError {
     pub(crate) report: Report,
     pub(crate) failure: Arc<TokenFailure>,
+    /// An attempt before was answered with a refusal.
+    pub(crate) answered: bool,
 }
 
 impl TokenError {
@@ -195,6 +199,14 @@ impl Refused {
     #[must_use]
     pub fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    /// True when this answer is kept under the key: the same call again would get it again,
+    /// whatever has changed meanwhile. Take a new key, or count up a derived one. False for
+    /// an answer that says to come back: 401, 423, 429, and codes such as 6280.
+    #[must_use]
+    pub fn key_is_spent(&self) -> bool {
+        of_answer(self.status, &self.problem).1 == Prospect::Final
     }
 
     /// The error code, as [`Problem::code`].
@@ -269,7 +281,8 @@ impl Error {
         }
     }
 
-    /// The key of a write, to repeat the call with: every attempt carried it.
+    /// The key of a write, which every attempt carried: repeat the call with it, unless the
+    /// answer was final ([`Refused::key_is_spent`]).
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.report().idempotency_key()
@@ -349,7 +362,10 @@ impl fmt::Display for Error {
                 Some(field) => write!(f, "{operation} was not sent: `{field}` {}", error.rule),
                 None => write!(f, "{operation} was not sent: {}", error.rule),
             },
-            Self::Authentication(_) => write!(f, "{operation} was not sent: no access token could be had"),
+            Self::Authentication(error) => match error.answered {
+                false => write!(f, "{operation} was not sent: no access token could be had"),
+                true => write!(f, "{operation} was not taken: no access token could be had"),
+            },
             Self::NotSent(_) => {
                 write!(
                     f,

@@ -130,8 +130,8 @@ impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Problem")
             .field("shape", &self.shape)
-            .field("code", &self.code)
-            .field("support_id", &self.support_id)
+            .field("code", &self.code.as_deref().map(code_like))
+            .field("support_id", &self.support_id.as_deref().filter(|id| is_opaque(id)))
             .field("fields", &self.fields)
             .field("bytes", &self.raw.len())
             .finish_non_exhaustive()

@@ -13,11 +13,22 @@ pub struct RetryPolicy {
     pub base_backoff: Duration,
     /// The longest wait between attempts that is our own choice. Default: 5 s.
     pub max_backoff: Duration,
+    /// Retries that a client has in store: when everything fails, they run out and stop
+    /// adding to the load. Default: 10.
+    pub budget: u32,
+    /// Calls after which one retry is put back into the store. Default: 5; 0 puts none back.
+    pub calls_per_retry: u32,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 4, base_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5) }
+        Self {
+            max_attempts: 4,
+            base_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(5),
+            budget: 10,
+            calls_per_retry: 5,
+        }
     }
 }
 

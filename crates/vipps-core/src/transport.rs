@@ -158,7 +158,7 @@ impl Transport {
     ) -> Result<(), progenitor_client::Error<E>> {
         let refuse = |why: &str| progenitor_client::Error::Custom(why.to_owned());
         let Some(operation) = operation else { return Err(refuse("the operation is not in its crate's table")) };
-        if call::begin_request(operation.id).is_err() {
+        if !call::is_called(operation.id) {
             return Err(refuse("the attempt sends another operation than the call names"));
         }
         let path = request.url().path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default();
@@ -202,6 +202,7 @@ impl Transport {
                 self.insert_keys(headers);
             }
         }
+        call::begin_request();
         Ok(())
     }
 
@@ -346,13 +347,15 @@ impl TransportBuilder {
         self
     }
 
-    /// How long one attempt may take, its body included. Default: 10 s.
+    /// How long one attempt may take, its body included. Default: 10 s; zero is a
+    /// [`ConfigError::Zero`] from `build`.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.policy.attempt_timeout = limit;
         self
     }
 
-    /// How long a call may take with all its attempts and waits. Default: 30 s.
+    /// How long a call may take with all its attempts and waits. Default: 30 s; zero is a
+    /// [`ConfigError::Zero`] from `build`.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.policy.deadline = limit;
         self
@@ -446,7 +449,7 @@ impl TransportBuilder {
             credentials,
             headers,
             tokens: Arc::default(),
-            budget: Arc::new(Budget::full()),
+            budget: Arc::new(Budget::full(&self.policy.retry)),
             policy: self.policy,
             clock: self.clock,
             random_below: self.random_below,

@@ -48,7 +48,7 @@ async fn subscribe() -> Result<(), Box<dyn Error>> {
         .agreement_url("https://example.com/tea-club")
         .external_id(format!("tea-club-{customer_number}"))
         .initial_charge(pot);
-    let drafted = agreements.draft(tea).derived_key(1).await?;
+    let drafted = agreements.draft(tea).await?;
     let agreement = drafted.id();
     println!("1. drafted agreement {agreement}: {price} a month");
     println!("   the customer goes to {}", drafted.confirmation_url().unwrap_or("the app"));

@@ -1,14 +1,15 @@
 //! Agreements: what a customer lets a merchant charge, and how often.
 
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::Stream;
 use vipps_core::types::{Currency, Personal, Place};
 use vipps_core::{Call, Error, Response};
 use vipps_recurring::enums::{AgreementStatus, PatchAgreementV3Status, PricingResponseV3};
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, call, keyed, unbuilt};
+use crate::call::{Options, address, call, derivable, keyed, unbuilt};
 use crate::client::Client;
 use crate::new_agreement::NewAgreement;
+use crate::pages::pages;
 use crate::wait::{Schedule, waits, watch};
 
 /// Agreements of a client; see [`Client::agreements`].
@@ -105,7 +106,7 @@ impl Agreements {
 
     /// Lists agreements, page after page as they are asked for. Default: ACTIVE ones.
     pub fn list(&self) -> ListAgreements {
-        ListAgreements { client: self.client.clone(), status: None, created_after: None, page_size: None }
+        ListAgreements { client: self.client.clone(), status: None, created_after: None, page_size: 500 }
     }
 
     /// Changes an agreement. To end one, use [`Agreements::stop`]: Vipps refuses both at
@@ -126,13 +127,17 @@ impl Agreements {
 
     /// Accepts an agreement in the customer's place; test environment only.
     pub fn force_accept(&self, id: impl Into<String>, phone_number: impl Into<String>) -> ForceAccept {
-        ForceAccept { options: Options::new(&self.client), id: id.into(), phone_number: phone_number.into() }
+        ForceAccept {
+            options: Options::new(&self.client),
+            id: id.into(),
+            phone_number: Personal::new(phone_number.into()),
+        }
     }
 
     /// Waits until an agreement is no longer PENDING, or the deadline: gives it as it was
     /// last seen.
     pub fn wait_until_active(&self, id: impl Into<String>) -> WaitUntilActive {
-        WaitUntilActive { agreements: self.clone(), id: id.into(), schedule: Schedule::default() }
+        WaitUntilActive { agreements: self.clone(), id: id.into(), schedule: Schedule::of_a_customer() }
     }
 }
 
@@ -150,9 +155,10 @@ call! {
 }
 call! {
     /// See [`Agreements::force_accept`].
-    ForceAccept { id: String, phone_number: String } -> ()
+    ForceAccept { id: String, phone_number: Personal<String> } -> ()
 }
 keyed!(DraftAgreement, UpdateAgreement, ForceAccept);
+derivable!(UpdateAgreement, ForceAccept);
 
 impl DraftAgreement {
     /// Sends it.
@@ -162,8 +168,7 @@ impl DraftAgreement {
     /// [`Error`]: `Indeterminate` when the draft may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
         let operation = &operations::DRAFT_AGREEMENT_V3;
-        let external_id = self.agreement.raw().external_id.as_deref();
-        let key = self.options.settle_named_key(operation, external_id, "externalId")?;
+        let key = self.options.settle_key(operation, "");
         let call = self.options.call(operation).key(&key);
         call.checked(self.agreement.check())?;
         let client = &self.options.client;
@@ -194,20 +199,36 @@ impl UpdateAgreement {
     ///
     /// # Errors
     ///
-    /// [`Error`]: `InvalidRequest` when it both stops and changes the agreement.
+    /// [`Error`]: `InvalidRequest` when it both stops and changes the agreement;
+    /// `Indeterminate` when it may have taken effect: repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::UPDATE_AGREEMENT_PATCH_V3;
-        let key = self.options.settle_key(operation, &self.id);
+        // A stop and an update are two things, whatever they are numbered.
+        let stops = self.change.status.is_some();
+        let key = match stops {
+            true => self.options.settle_key(operation, &format!("{}/stop", self.id)),
+            false => self.options.settle_key(operation, &self.id),
+        };
         let call = self.options.call(operation).key(&key);
         let body = Place::ROOT;
         let alone =
             types::PatchAgreementV3::try_from(types::PatchAgreementV3::builder().status(self.change.status.clone()));
-        let stops = self.change.status.is_some() && !alone.is_ok_and(|alone| alone == *self.change);
-        if stops {
+        if stops && !alone.is_ok_and(|alone| alone == *self.change) {
             let broken = body.field("status").broken("must be alone: stop an agreement in a call of its own");
             return Err(call.invalid(&broken));
         }
         call.checked(limits::patch_agreement_v3(&self.change, &body))?;
+        if let Some(pricing) = &self.change.pricing {
+            let place = body.field("pricing");
+            for (name, amount) in [("amount", pricing.amount), ("suggestedMaxAmount", pricing.suggested_max_amount)] {
+                if let Some(amount) = amount {
+                    call.checked(place.field(name).range(amount, Some(1), None))?;
+                }
+            }
+        }
+        if let Some(url) = &self.change.merchant_agreement_url {
+            call.checked(address(url, &body.field("merchantAgreementUrl"), false))?;
+        }
         let client = &self.options.client;
         let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());
         let request = request.idempotency_key(key.as_str()).body(*self.change);
@@ -226,7 +247,12 @@ impl ForceAccept {
         let operation = &operations::ACCEPT_V3;
         let key = self.options.settle_key(operation, &self.id);
         let call = self.options.call(operation).key(&key);
-        let body = types::ForceAcceptAgreementV3::builder().phone_number(Personal::new(self.phone_number));
+        let digits = self.phone_number.reveal().bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || self.phone_number.reveal().is_empty() {
+            let broken = Place::ROOT.field("phoneNumber").broken("must be country code and number, digits alone");
+            return Err(call.invalid(&broken));
+        }
+        let body = types::ForceAcceptAgreementV3::builder().phone_number(self.phone_number);
         let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request =
@@ -242,7 +268,7 @@ pub struct ListAgreements {
     client: Client,
     status: Option<AgreementStatus>,
     created_after: Option<i64>,
-    page_size: Option<i64>,
+    page_size: i64,
 }
 
 impl ListAgreements {
@@ -258,26 +284,26 @@ impl ListAgreements {
         self
     }
 
-    /// How many agreements a page has. Default: Vipps' own.
+    /// How many agreements a page has, 1 to 2000. Default: 500, as Vipps' own.
     pub fn page_size(mut self, agreements: i64) -> Self {
-        self.page_size = Some(agreements);
+        self.page_size = agreements;
         self
     }
 
-    /// The agreements; ends with the first error.
+    /// The agreements; ends with the first error. Where Vipps asks to come back later between
+    /// two pages, it waits as long as asked. One that is created meanwhile may be missing, and
+    /// one that another pushes to the next page come twice: pages go by number.
     pub fn stream(self) -> impl Stream<Item = Result<Agreement, Error>> + Send {
-        let pages = stream::try_unfold(Some((1, None::<String>)), move |next| {
+        let clock = self.client.transport().clock().clone();
+        pages(clock, (1, None::<String>), move |(page, token)| {
             let list = self.clone();
             async move {
-                let Some((page, token)) = next else { return Ok::<_, Error>(None) };
                 let (agreements, token) = list.page(page, token).await?;
-                let more = !agreements.is_empty() && (token.is_some() || list.page_size.is_some());
-                Ok(Some((agreements, more.then_some((page + 1, token)))))
+                // Not every answer names the next page: a full one may have it.
+                let full = i64::try_from(agreements.len()).is_ok_and(|count| count >= list.page_size);
+                let more = full || token.is_some();
+                Ok((agreements, more.then_some((page + 1, token))))
             }
-        });
-        pages.flat_map(|page| match page {
-            Ok(agreements) => stream::iter(agreements.into_iter().map(Ok).collect::<Vec<_>>()),
-            Err(error) => stream::iter(vec![Err(error)]),
         })
     }
 
@@ -291,10 +317,8 @@ impl ListAgreements {
         if let Some(after) = self.created_after {
             request = request.created_after(after);
         }
-        if let Some(size) = self.page_size {
-            call.checked(limits::list_agreements_v3_page_size(size))?;
-            request = request.page_size(size).page_number(page);
-        }
+        call.checked(limits::list_agreements_v3_page_size(self.page_size))?;
+        request = request.page_size(self.page_size).page_number(page);
         if let Some(token) = token {
             request = request.continuation_token(token);
         }
@@ -313,7 +337,7 @@ pub struct WaitUntilActive {
     schedule: Schedule,
 }
 
-waits!(WaitUntilActive -> Agreement);
+waits!(WaitUntilActive -> Agreement, every "2 s, as Vipps asks.");
 
 impl WaitUntilActive {
     /// Waits.
@@ -325,8 +349,8 @@ impl WaitUntilActive {
     pub async fn wait(self) -> Result<Agreement, Error> {
         let Self { agreements, id, schedule } = self;
         let clock = agreements.client.transport().clock().clone();
-        let look = || {
-            let get = agreements.get(id.as_str());
+        let look = |limit| {
+            let get = agreements.get(id.as_str()).max_attempts(2).deadline(limit);
             async move { get.send().await.map(Response::into_inner) }
         };
         watch(&*clock, schedule, look, |agreement: &Agreement| agreement.status() != Some(&AgreementStatus::Pending))

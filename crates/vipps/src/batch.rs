@@ -1,5 +1,7 @@
 //! Many charges at once, in parts, and what became of each.
 
+use std::collections::HashMap;
+
 use vipps_core::types::{IdempotencyKey, Place};
 use vipps_core::{Call, Error};
 use vipps_recurring::{limits, operations, types};
@@ -17,8 +19,8 @@ pub enum BatchOutcome {
     Accepted,
     /// Vipps refuses it, for these reasons.
     Refused(Vec<String>),
-    /// Its part never left: there was no connection, no access token, or the request could
-    /// not be made. Repeat the same charges with the same key.
+    /// Its part was not taken on: there was no connection or no access token, or Vipps asks
+    /// to come back later. Repeat the same charges with the same key.
     NotSent,
     /// The answer was lost, or does not name it: it may have been taken on. Repeat the same
     /// charges with the same key, or read it.
@@ -30,7 +32,8 @@ pub enum BatchOutcome {
 pub struct BatchResult {
     /// By the merchant's order id, in the order they were given.
     pub charges: Vec<(String, BatchOutcome)>,
-    /// The errors of parts that failed as a whole; each carries the key of its part.
+    /// The errors of parts that failed as a whole. Each names the key of its part, which is
+    /// that of the batch where it has one part: repeat the batch with the key below.
     pub errors: Vec<Error>,
     /// The key to repeat exactly these charges with.
     pub idempotency_key: IdempotencyKey,
@@ -50,7 +53,7 @@ impl CreateMany {
         Self { client, charges, key: None }
     }
 
-    /// The key of this batch; the keys of its parts are derived from it. Give the key of an
+    /// The key of this batch, and of its one part; of more, each has one derived from it. Give the key of an
     /// earlier result, with the same charges in the same order, to repeat it.
     pub fn idempotency_key(mut self, key: IdempotencyKey) -> Self {
         self.key = Some(key);
@@ -61,13 +64,19 @@ impl CreateMany {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] when a charge breaks a rule of form: then nothing is sent.
+    /// [`Error::InvalidRequest`] when a charge breaks a rule of form, or has the order id of
+    /// another: then nothing is sent.
     pub async fn send(self) -> Result<BatchResult, Error> {
         let operation = &operations::CREATE_CHARGE_ASYNC_V3;
         let key = self.key.unwrap_or_else(IdempotencyKey::random);
         let whole = Call::new(operation).key(&key);
+        let mut order_ids = HashMap::new();
         for (index, charge) in self.charges.iter().enumerate() {
             let place = Place::ROOT.index(index);
+            // Vipps would take one and refuse the other, under one name.
+            if let Some(other) = order_ids.insert(charge.order_id.as_str(), index) {
+                return Err(whole.invalid(&place.field("orderId").broken(format!("must not be that of [{other}]"))));
+            }
             whole.checked(place.field("amount").range(charge.amount, Some(1), None))?;
             whole.checked(limits::create_charge_async_v3(charge, &place))?;
             whole.checked(crate::call::date(&charge.due, &place.field("due")))?;
@@ -75,7 +84,10 @@ impl CreateMany {
         let mut result = BatchResult { charges: Vec::new(), errors: Vec::new(), idempotency_key: key.clone() };
         for (part, sequence) in self.charges.chunks(PART).zip(0..) {
             let sales_unit = self.client.sales_unit().as_str();
-            let part_key = IdempotencyKey::derived(sales_unit, operation.id(), key.as_str(), sequence);
+            let part_key = match self.charges.len() {
+                ..=PART => key.clone(),
+                _ => IdempotencyKey::derived(sales_unit, operation.id(), key.as_str(), sequence),
+            };
             let request = self.client.recurring().create_charge_async_v3();
             let request = request.idempotency_key(part_key.as_str()).body(part.to_vec());
             let call = Call::new(operation).key(&part_key);
@@ -102,6 +114,8 @@ fn answered(part: &[types::CreateChargeAsyncV3], answer: &types::AsyncChargeResp
             item.and_then(|item| item.order_id.as_ref()) == Some(&charge.order_id)
         });
         match refused {
+            // Both lists name it: nothing is known.
+            Some(_) if valid.contains(&charge.order_id) => BatchOutcome::Unknown,
             Some(refused) => BatchOutcome::Refused(refused.errors.clone().unwrap_or_default()),
             None if valid.contains(&charge.order_id) => BatchOutcome::Accepted,
             None => BatchOutcome::Unknown,
@@ -114,6 +128,9 @@ fn answered(part: &[types::CreateChargeAsyncV3], answer: &types::AsyncChargeResp
 fn failed(error: &Error) -> BatchOutcome {
     match error {
         Error::InvalidRequest(_) | Error::Authentication(_) | Error::NotSent(_) => BatchOutcome::NotSent,
+        // A conflict may be with what an earlier run of the batch has brought about.
+        Error::Refused(no) if no.status() == 409 => BatchOutcome::Unknown,
+        Error::Refused(no) if !no.key_is_spent() => BatchOutcome::NotSent,
         Error::Refused(_) => BatchOutcome::Refused(vec![error.to_string()]),
         // Where in doubt it may have been taken on.
         _ => BatchOutcome::Unknown,

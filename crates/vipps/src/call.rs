@@ -95,19 +95,19 @@ pub(crate) fn address(url: &str, at: &Place<'_>, app_scheme: bool) -> Result<(),
 /// A calendar date as requests carry it: `2026-12-24`.
 #[cfg(feature = "recurring")]
 pub(crate) fn date(text: &str, at: &Place<'_>) -> Result<(), Violation> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let number = |part: &str, digits: usize| part.parse::<u32>().ok().filter(|_| part.len() == digits);
-    let fits = match parts.as_slice() {
-        [year, month, day] => {
-            let month = number(month, 2).unwrap_or_default();
-            let longest = match month {
-                2 => 29,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            number(year, 4).is_some()
-                && (1..=12).contains(&month)
-                && number(day, 2).is_some_and(|day| (1..=longest).contains(&day))
+    let number =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
+    let fits = match text.split('-').collect::<Vec<_>>().as_slice() {
+        [year, month, day] if (year.len(), month.len(), day.len()) == (4, 2, 2) => {
+            number(year).zip(number(month)).zip(number(day)).is_some_and(|((year, month), day)| {
+                let leaps = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+                let longest = match month {
+                    2 => 28 + u32::from(leaps),
+                    4 | 6 | 9 | 11 => 30,
+                    _ => 31,
+                };
+                (1..=12).contains(&month) && (1..=longest).contains(&day)
+            })
         }
         _ => false,
     };
@@ -125,13 +125,15 @@ macro_rules! call {
         }
 
         impl $name {
-            /// How long this call may take with all its attempts and waits.
+            /// How long this call may take with all its attempts and waits. Default: as the
+            /// client has it, 30 s; zero is refused before sending.
             pub fn deadline(mut self, limit: std::time::Duration) -> Self {
                 self.options.deadline = Some(limit);
                 self
             }
 
-            /// Attempts of this call, the first included; 1 means no retry.
+            /// Attempts of this call, the first included; 1 means no retry. Default: as the
+            /// client has it, 4; zero is refused before sending.
             pub fn max_attempts(mut self, attempts: u32) -> Self {
                 self.options.max_attempts = Some(attempts);
                 self
@@ -157,15 +159,26 @@ macro_rules! keyed {
             /// Default: a random one.
             ///
             /// Give the key of an earlier call to repeat it, whenever: it takes effect once.
-            /// Never give it to another operation.
+            /// After a final refusal take a new one (see
+            /// [`key_is_spent`](vipps_core::Refused::key_is_spent)), and never give it to another operation.
+            /// A call that is dropped before it has answered, by a timeout around it, takes
+            /// a random key with it: choose and keep the key first where that matters.
             pub fn idempotency_key(mut self, key: vipps_core::types::IdempotencyKey) -> Self {
                 self.options.key = Some(key);
                 self
             }
+        }
+    )* };
+}
 
-            /// A key derived from the sales unit, the operation, the reference and this
-            /// number, so that any process arrives at the same one. Count up for each
-            /// further call of the same kind on the same payment.
+macro_rules! derivable {
+    ($($name:ident),*) => { $(
+        impl $name {
+            /// A key derived from the sales unit, the operation, the merchant's or Vipps' name
+            /// of the thing and this number, so that any process arrives at the same one.
+            ///
+            /// Count up for each further call of the same kind on the same thing, and after a
+            /// final refusal: the same key would get the same refusal again.
             pub fn derived_key(mut self, sequence: u64) -> Self {
                 self.options.sequence = Some(sequence);
                 self
@@ -179,4 +192,4 @@ pub(crate) fn unbuilt(call: &Call, error: &dyn std::fmt::Display) -> Error {
     call.invalid(&Place::ROOT.field("body").broken(error.to_string()))
 }
 
-pub(crate) use {call, keyed};
+pub(crate) use {call, derivable, keyed};

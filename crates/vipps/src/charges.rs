@@ -3,15 +3,16 @@
 //! Requests carry the value of an amount alone, so only Vipps knows whether its currency is
 //! that of the agreement: [`Agreement::currency`](crate::Agreement::currency) tells it.
 
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::Stream;
 use vipps_core::types::{Amount, Currency, Place};
 use vipps_core::{Error, Response};
 use vipps_recurring::enums::{ChargeCreationTypeV3, ChargeStatus, TransactionType};
 use vipps_recurring::{limits, operations, types};
 
 use crate::batch::CreateMany;
-use crate::call::{Options, call, keyed, unbuilt};
+use crate::call::{Options, call, derivable, keyed, unbuilt};
 use crate::client::Client;
+use crate::pages::pages;
 use crate::wait::{Schedule, waits, watch};
 
 /// Charges of a client; see [`Client::charges`].
@@ -134,10 +135,15 @@ impl Charge {
         &self.0
     }
 
-    /// True when nothing more happens to it by itself.
+    /// True when nothing more happens to it by itself. A status that this version does not
+    /// know says nothing of the kind.
     #[must_use]
     pub fn is_processed(&self) -> bool {
-        !matches!(self.0.status, ChargeStatus::Pending | ChargeStatus::Due | ChargeStatus::Processing)
+        use ChargeStatus::{Cancelled, Charged, Failed, PartiallyCaptured, PartiallyRefunded, Refunded, Reserved};
+        matches!(
+            self.0.status,
+            Reserved | Charged | PartiallyCaptured | Failed | Refunded | PartiallyRefunded | Cancelled
+        )
     }
 }
 
@@ -196,7 +202,8 @@ impl Charges {
         ListCharges { client: self.client.clone(), agreement_id: agreement_id.into(), status: None }
     }
 
-    /// Cancels a charge, or what is left of a reserved one.
+    /// Cancels a charge, or what is left of a reserved one. The answer's `http_status` is 202
+    /// where Vipps does it later: then read the charge.
     pub fn cancel(&self, agreement_id: impl Into<String>, charge_id: impl Into<String>) -> CancelCharge {
         CancelCharge {
             options: Options::new(&self.client),
@@ -205,7 +212,8 @@ impl Charges {
         }
     }
 
-    /// Takes reserved money, all of it or a part, in the currency of the agreement.
+    /// Takes reserved money, all of it or a part, in the currency of the agreement. The
+    /// answer's `http_status` is 202 where Vipps does it later: then read the charge.
     pub fn capture(
         &self,
         agreement_id: impl Into<String>,
@@ -217,7 +225,8 @@ impl Charges {
     }
 
     /// Gives captured money back, all of it or a part, in the currency of the agreement; the
-    /// customer sees the description.
+    /// customer sees the description. The answer's `http_status` is 202 where Vipps does it
+    /// later: then read the charge.
     pub fn refund(
         &self,
         agreement_id: impl Into<String>,
@@ -236,14 +245,14 @@ impl Charges {
     }
 
     /// Waits until nothing more happens to a charge by itself, or the deadline: gives it as
-    /// it was last seen.
+    /// it was last seen. Of use once its day has come; until then it is DUE.
     pub fn wait_until_processed(
         &self,
         agreement_id: impl Into<String>,
         charge_id: impl Into<String>,
     ) -> WaitUntilProcessed {
         let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
-        WaitUntilProcessed { charges: self.clone(), agreement_id, charge_id, schedule: Schedule::default() }
+        WaitUntilProcessed { charges: self.clone(), agreement_id, charge_id, schedule: Schedule::of_a_charge() }
     }
 }
 
@@ -272,6 +281,7 @@ call! {
     RefundCharge { agreement_id: String, charge_id: String, amount: Amount, description: String } -> ()
 }
 keyed!(CreateCharge, CancelCharge, CaptureCharge, RefundCharge);
+derivable!(CreateCharge, CancelCharge, CaptureCharge, RefundCharge);
 
 impl CreateCharge {
     /// Sends it.
@@ -281,7 +291,9 @@ impl CreateCharge {
     /// [`Error`]: `Indeterminate` when the charge may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<CreatedCharge>, Error> {
         let operation = &operations::CREATE_CHARGE_V3;
-        let key = self.options.settle_key(operation, &self.agreement_id);
+        // The same agreement is charged again and again: the order id tells the charges apart.
+        let name = self.charge.0.order_id.as_ref().map(|order_id| format!("{}/{order_id}", self.agreement_id));
+        let key = self.options.settle_named_key(operation, name.as_deref(), "orderId")?;
         let call = self.options.call(operation).key(&key);
         let body = Place::ROOT;
         call.checked(body.field("amount").range(self.charge.0.amount, Some(1), None))?;
@@ -333,7 +345,8 @@ impl CancelCharge {
     ///
     /// # Errors
     ///
-    /// [`Error`]: `Refused` when the charge cannot be cancelled any more.
+    /// [`Error`]: `Refused` when the charge cannot be cancelled any more; `Indeterminate` when
+    /// it may have been: repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
         let operation = &operations::CANCEL_CHARGE_V3;
         let key = self.options.settle_key(operation, &self.charge_id);
@@ -402,19 +415,13 @@ impl ListCharges {
         self
     }
 
-    /// The charges; ends with the first error.
+    /// The charges; ends with the first error. Where Vipps asks to come back later between
+    /// two pages, it waits as long as asked.
     pub fn stream(self) -> impl Stream<Item = Result<Charge, Error>> + Send {
-        let pages = stream::try_unfold(Some(None::<String>), move |next| {
+        let clock = self.client.transport().clock().clone();
+        pages(clock, None::<String>, move |token| {
             let list = self.clone();
-            async move {
-                let Some(token) = next else { return Ok::<_, Error>(None) };
-                let (charges, token) = list.page(token).await?;
-                Ok(Some((charges, token.map(Some))))
-            }
-        });
-        pages.flat_map(|page| match page {
-            Ok(charges) => stream::iter(charges.into_iter().map(Ok).collect::<Vec<_>>()),
-            Err(error) => stream::iter(vec![Err(error)]),
+            async move { list.page(token).await.map(|(charges, token)| (charges, token.map(Some))) }
         })
     }
 
@@ -443,7 +450,7 @@ pub struct WaitUntilProcessed {
     schedule: Schedule,
 }
 
-waits!(WaitUntilProcessed -> Charge);
+waits!(WaitUntilProcessed -> Charge, every "10 s: a charge may be read ten times a minute.");
 
 impl WaitUntilProcessed {
     /// Waits.
@@ -455,8 +462,8 @@ impl WaitUntilProcessed {
     pub async fn wait(self) -> Result<Charge, Error> {
         let Self { charges, agreement_id, charge_id, schedule } = self;
         let clock = charges.client.transport().clock().clone();
-        let look = || {
-            let get = charges.get(agreement_id.as_str(), charge_id.as_str());
+        let look = |limit| {
+            let get = charges.get(agreement_id.as_str(), charge_id.as_str()).max_attempts(2).deadline(limit);
             async move { get.send().await.map(Response::into_inner) }
         };
         watch(&*clock, schedule, look, Charge::is_processed).await

@@ -33,11 +33,11 @@ pub struct WaitForDecision {
     schedule: Schedule,
 }
 
-waits!(WaitForDecision -> Decision);
+waits!(WaitForDecision -> Decision, every "2 s, as Vipps asks.");
 
 impl WaitForDecision {
     pub(crate) fn new(payments: Payments, reference: String) -> Self {
-        Self { payments, reference, schedule: Schedule::default() }
+        Self { payments, reference, schedule: Schedule::of_a_customer() }
     }
 
     /// Waits.
@@ -49,8 +49,8 @@ impl WaitForDecision {
     pub async fn wait(self) -> Result<Decision, Error> {
         let Self { payments, reference, schedule } = self;
         let clock = payments.client().transport().clock().clone();
-        let look = || {
-            let get = payments.get(reference.as_str());
+        let look = |limit| {
+            let get = payments.get(reference.as_str()).max_attempts(2).deadline(limit);
             async move { get.send().await.map(vipps_core::Response::into_inner) }
         };
         let payment: Payment = watch(&*clock, schedule, look, |payment| payment.state() != &State::Created).await?;

@@ -79,6 +79,8 @@ mod batch;
 mod charges;
 #[cfg(feature = "recurring")]
 mod new_agreement;
+#[cfg(feature = "recurring")]
+mod pages;
 #[cfg(feature = "recurring-v2")]
 mod v2;
 

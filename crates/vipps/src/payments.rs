@@ -4,7 +4,7 @@ use vipps_core::types::{Amount, Personal, Place, Secret};
 use vipps_core::{Error, Response};
 use vipps_epayment::{limits, operations, types};
 
-use crate::call::{Options, call, keyed, unbuilt};
+use crate::call::{Options, call, derivable, keyed, unbuilt};
 use crate::client::Client;
 use crate::decision::WaitForDecision;
 use crate::new_payment::{NewPayment, positive};
@@ -99,9 +99,10 @@ call! {
 }
 call! {
     /// See [`Payments::force_approve`].
-    ForceApprove { reference: String, phone_number: Option<String>, token: Option<String> } -> ()
+    ForceApprove { reference: String, phone_number: Option<Personal<String>>, token: Option<Secret<String>> } -> ()
 }
 keyed!(Create, Cancel, Capture, Refund);
+derivable!(Create, Cancel, Capture, Refund);
 
 impl Create {
     /// Sends it.
@@ -171,7 +172,11 @@ impl Cancel {
     /// (authorized), 6190 (nothing left); `Indeterminate` when it may have taken effect.
     pub async fn send(self) -> Result<Response<Modification>, Error> {
         let operation = &operations::CANCEL_PAYMENT;
-        let key = self.options.settle_key(operation, &self.reference);
+        // Each kind of cancel is an operation of its own, whatever they are numbered.
+        let key = match self.only_if_not_authorized {
+            true => self.options.settle_key(operation, &format!("{}/only-if-not-authorized", self.reference)),
+            false => self.options.settle_key(operation, &self.reference),
+        };
         let call = self.options.call(operation).key(&key);
         call.checked(limits::cancel_payment_reference(&self.reference))?;
         let client = &self.options.client;
@@ -236,13 +241,13 @@ impl Refund {
 impl ForceApprove {
     /// The customer who approves: country code and number, 9 to 15 digits.
     pub fn phone_number(mut self, phone_number: impl Into<String>) -> Self {
-        self.phone_number = Some(phone_number.into());
+        self.phone_number = Some(Personal::new(phone_number.into()));
         self
     }
 
     /// The `token` of the redirect URL.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.token = Some(Secret::new(token.into()));
         self
     }
 
@@ -255,9 +260,9 @@ impl ForceApprove {
     pub async fn send(self) -> Result<Response<()>, Error> {
         let call = self.options.call(&operations::FORCE_APPROVE);
         call.checked(limits::force_approve_reference(&self.reference))?;
-        let mut body = types::ForceApprove::builder().token(self.token.map(Secret::new));
+        let mut body = types::ForceApprove::builder().token(self.token);
         if let Some(phone_number) = self.phone_number {
-            let customer = types::CustomerPhoneNumber::builder().phone_number(Some(Personal::new(phone_number)));
+            let customer = types::CustomerPhoneNumber::builder().phone_number(Some(phone_number));
             let customer = types::CustomerPhoneNumber::try_from(customer).map_err(|error| unbuilt(&call, &error))?;
             body = body.customer(customer);
         }

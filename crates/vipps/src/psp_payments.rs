@@ -1,7 +1,7 @@
 //! Payment service providers: card payments that the app hands over. Needs a PSP id in the
 //! credentials.
 
-use vipps_core::types::{Amount, Place};
+use vipps_core::types::{Amount, Place, Violation};
 use vipps_core::{Error, Response};
 use vipps_psp::enums::TransactionInfoStatus;
 use vipps_psp::{limits, operations, types};
@@ -205,6 +205,14 @@ call! {
     ForceApprovePsp { psp_transaction_id: String, approval: Box<types::ForceApproveRequest> } -> ()
 }
 
+/// PSP payments are in kroner of Norway alone.
+fn norwegian(currency: Option<&str>, at: &Place<'_>) -> Result<(), Violation> {
+    match currency {
+        None | Some("NOK") => Ok(()),
+        Some(_) => Err(at.broken("must be NOK")),
+    }
+}
+
 impl InitiatePspPayment {
     /// Sends it, once.
     ///
@@ -217,6 +225,7 @@ impl InitiatePspPayment {
         let body = Place::ROOT;
         call.checked(limits::initiate_payment_request(&self.payment, &body))?;
         call.checked(body.field("amount").range(self.payment.amount, Some(1), None))?;
+        call.checked(norwegian(Some(self.payment.currency.as_str()), &body.field("currency")))?;
         call.checked(address(&self.payment.make_payment_url, &body.field("makePaymentUrl"), false))?;
         call.checked(address(&self.payment.psp_redirect_url, &body.field("pspRedirectUrl"), true))?;
         let client = &self.options.client;
@@ -233,6 +242,15 @@ impl UpdatePspStatus {
     /// [`Error`]: `Indeterminate` when the answer was lost: read the details.
     pub async fn send(self) -> Result<Response<PspReportReceipt>, Error> {
         let call = self.options.call(&operations::UPDATESTATUS);
+        let transactions = Place::ROOT.field("transactions");
+        for (index, transaction) in self.statuses.transactions.iter().flatten().enumerate() {
+            let place = transactions.index(index);
+            if transaction.psp_transaction_id.is_empty() {
+                return Err(call.invalid(&place.field("pspTransactionId").broken("is required")));
+            }
+            call.checked(place.field("amount").range(transaction.amount, Some(1), None))?;
+            call.checked(norwegian(transaction.currency.as_deref(), &place.field("currency")))?;
+        }
         let client = &self.options.client;
         let request = client.psp_api().updatestatus().body(*self.statuses);
         Ok(client.transport().run(call, || request.clone().send()).await?.map(PspReportReceipt))

@@ -1,13 +1,18 @@
 //! Checkout sessions: a hosted page that takes a payment or a subscription.
 
+use std::sync::{Mutex, PoisonError};
+
 use vipps_checkout::enums::{ExternalSessionState, InitiateSessionRequest};
 use vipps_checkout::{limits, operations, types};
 use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
-use crate::call::{Options, address, call, keyed};
+use crate::call::{Options, address, call, derivable, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
+
+/// The code of a session that is unknown, or has expired a while ago.
+const UNKNOWN: &str = "Session-00100";
 
 /// Checkout sessions of a client; see [`Client::sessions`]. They authenticate with the keys
 /// themselves; no access token is fetched.
@@ -37,11 +42,17 @@ impl Session {
         self.0.session_state.as_ref()
     }
 
-    /// True when the customer can do nothing more with it.
+    /// True when the customer can do nothing more with it. A state that this version does
+    /// not know says nothing of the kind.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        use ExternalSessionState::{PaymentInitiated, SessionCreated};
-        !matches!(self.state(), None | Some(SessionCreated | PaymentInitiated))
+        use ExternalSessionState::{PaymentSuccessful, PaymentTerminated, SessionExpired};
+        matches!(self.state(), Some(PaymentSuccessful | PaymentTerminated | SessionExpired))
+    }
+
+    fn expired(mut self) -> Self {
+        self.0.session_state = Some(ExternalSessionState::SessionExpired);
+        self
     }
 
     /// Everything the answer held, as the document names it.
@@ -97,9 +108,10 @@ impl Sessions {
     }
 
     /// Waits until the customer is done with a session, or the deadline: gives it as it was
-    /// last seen. A session lives an hour: set the deadline to match.
+    /// last seen. A session lives an hour: set the deadline to match. One that Vipps does not
+    /// know any more after it was seen has expired, and is given so.
     pub fn wait_until_finished(&self, reference: impl Into<String>) -> WaitUntilFinished {
-        WaitUntilFinished { sessions: self.clone(), reference: reference.into(), schedule: Schedule::default() }
+        WaitUntilFinished { sessions: self.clone(), reference: reference.into(), schedule: Schedule::of_a_customer() }
     }
 }
 
@@ -120,6 +132,7 @@ call! {
     ExpireSession { reference: String } -> ()
 }
 keyed!(CreateSession, UpdateSession, ExpireSession);
+derivable!(CreateSession, UpdateSession, ExpireSession);
 
 /// Addresses and amounts, which the document leaves to prose.
 fn check(session: &InitiateSessionRequest) -> Result<(), Violation> {
@@ -226,7 +239,7 @@ pub struct WaitUntilFinished {
     schedule: Schedule,
 }
 
-waits!(WaitUntilFinished -> Session);
+waits!(WaitUntilFinished -> Session, every "2 s, as Vipps asks.");
 
 impl WaitUntilFinished {
     /// Waits.
@@ -238,9 +251,22 @@ impl WaitUntilFinished {
     pub async fn wait(self) -> Result<Session, Error> {
         let Self { sessions, reference, schedule } = self;
         let clock = sessions.client.transport().clock().clone();
-        let look = || {
-            let get = sessions.get(reference.as_str());
-            async move { get.send().await.map(Response::into_inner) }
+        let seen = Mutex::new(None::<Session>);
+        let seen = &seen;
+        let look = |limit| {
+            let get = sessions.get(reference.as_str()).max_attempts(2).deadline(limit);
+            async move {
+                let found = get.send().await.map(Response::into_inner);
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                match (found, seen.take()) {
+                    (Ok(session), _) => Ok(seen.insert(session).clone()),
+                    (Err(Error::Refused(no)), Some(last)) if no.code() == Some(UNKNOWN) => Ok(last.expired()),
+                    (Err(error), last) => {
+                        *seen = last;
+                        Err(error)
+                    }
+                }
+            }
         };
         watch(&*clock, schedule, look, Session::is_finished).await
     }

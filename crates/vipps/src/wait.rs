@@ -15,6 +15,12 @@ pub(crate) type Hints = Pin<Box<dyn Stream<Item = ()> + Send>>;
 /// A new thing may be unknown for a moment after it was created.
 const UNKNOWN_AT_FIRST: Duration = Duration::from_secs(10);
 
+/// The time that a look has in any case, also at the deadline, and at most.
+const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Looks are never closer than this, however many hints come.
+const LEAST_GAP: Duration = Duration::from_millis(250);
+
 /// When to look, and for how long.
 pub(crate) struct Schedule {
     pub(crate) first: Duration,
@@ -23,14 +29,22 @@ pub(crate) struct Schedule {
     pub(crate) hints: Option<Hints>,
 }
 
-impl Default for Schedule {
-    fn default() -> Self {
+impl Schedule {
+    /// As Vipps asks for payments: after 5 s, then every 2 s; a minute longer than a customer
+    /// has.
+    pub(crate) fn of_a_customer() -> Self {
         Self {
             first: Duration::from_secs(5),
             every: Duration::from_secs(2),
             deadline: Duration::from_secs(11 * 60),
             hints: None,
         }
+    }
+
+    /// For charges, which may be read ten times a minute.
+    #[cfg(feature = "recurring")]
+    pub(crate) fn of_a_charge() -> Self {
+        Self { every: Duration::from_secs(10), ..Self::of_a_customer() }
     }
 }
 
@@ -42,7 +56,9 @@ impl fmt::Debug for Schedule {
 
 /// Looks until what is seen is settled, or the deadline: then gives what was last seen.
 ///
-/// An error ends it when no later look can succeed, or when none has by the deadline.
+/// Each look is told how long it may take; it has two attempts, for a token may have expired
+/// meanwhile. An error ends the wait when no later look can
+/// succeed, or when none has by the deadline.
 pub(crate) async fn watch<T, F, Fut>(
     clock: &dyn Clock,
     schedule: Schedule,
@@ -50,22 +66,26 @@ pub(crate) async fn watch<T, F, Fut>(
     settled: fn(&T) -> bool,
 ) -> Result<T, Error>
 where
-    F: Fn() -> Fut,
+    F: Fn(Duration) -> Fut,
     Fut: Future<Output = Result<T, Error>>,
 {
     let Schedule { first, every, deadline, mut hints } = schedule;
     let start = clock.elapsed();
     let (end, young) = (start.saturating_add(deadline), start + UNKNOWN_AT_FIRST);
-    let mut wait = first;
+    // What must pass before the next look, and what a hint cuts short.
+    let (mut least, mut wait) = (Duration::ZERO, first);
     let mut seen: Option<T> = None;
     loop {
-        pause(clock, wait.min(end.saturating_sub(clock.elapsed())), hints.as_mut()).await;
-        wait = every;
-        match look().await {
+        let left = end.saturating_sub(clock.elapsed());
+        pause(clock, least.min(left), wait.min(left), &mut hints).await;
+        (least, wait) = (LEAST_GAP, every.max(LEAST_GAP));
+        let left = end.saturating_sub(clock.elapsed());
+        match look(left.clamp(LOOK.0, LOOK.1)).await {
             Ok(now) if settled(&now) => return Ok(now),
             Ok(now) => seen = Some(now),
             Err(error) if clock.elapsed() < end && may_pass(&error, clock.elapsed() < young) => {
-                wait = error.retry_after().unwrap_or(wait).max(wait);
+                least = error.retry_after().unwrap_or_default().max(LEAST_GAP);
+                wait = wait.max(least);
             }
             Err(error) => return seen.filter(|_| may_pass(&error, false)).ok_or(error),
         }
@@ -87,17 +107,21 @@ fn may_pass(error: &Error, young: bool) -> bool {
     }
 }
 
-/// Waits for the time or for a hint, whatever comes first.
-async fn pause(clock: &dyn Clock, wait: Duration, mut hints: Option<&mut Hints>) {
-    let mut timer = clock.sleep(wait);
+/// Waits for `least`, and then for the rest of `wait` or for a hint, whatever comes first.
+async fn pause(clock: &dyn Clock, least: Duration, wait: Duration, hints: &mut Option<Hints>) {
+    if !least.is_zero() {
+        clock.sleep(least).await;
+    }
+    let mut timer = clock.sleep(wait.saturating_sub(least));
     poll_fn(|context| {
         if timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
-        while let Some(stream) = hints.as_mut() {
+        while let Some(stream) = hints {
             match stream.as_mut().poll_next(context) {
                 Poll::Ready(Some(())) => return Poll::Ready(()),
-                Poll::Ready(None) => hints = None,
+                // A stream that has ended is not asked again.
+                Poll::Ready(None) => *hints = None,
                 Poll::Pending => break,
             }
         }
@@ -108,7 +132,7 @@ async fn pause(clock: &dyn Clock, wait: Duration, mut hints: Option<&mut Hints>)
 
 /// The options of a wait, and how it is awaited.
 macro_rules! waits {
-    ($name:ident -> $answer:ty) => {
+    ($name:ident -> $answer:ty, every $every:literal) => {
         impl $name {
             /// The wait before the first look. Default: 5 s, as Vipps asks.
             pub fn first_poll_after(mut self, wait: std::time::Duration) -> Self {
@@ -116,19 +140,21 @@ macro_rules! waits {
                 self
             }
 
-            /// The wait between looks. Default: 2 s, as Vipps asks.
+            #[doc = concat!("The wait between looks, 250 ms or more. Default: ", $every)]
             pub fn poll_every(mut self, wait: std::time::Duration) -> Self {
                 self.schedule.every = wait;
                 self
             }
 
-            /// How long to wait in all. Default: 11 min, a minute more than a customer has.
+            /// How long to wait in all. Default: 11 min, a minute more than a customer has. The
+            /// last look may take a second more.
             pub fn deadline(mut self, limit: std::time::Duration) -> Self {
                 self.schedule.deadline = limit;
                 self
             }
 
-            /// A stream each item of which means "look now": a webhook then wakes the wait.
+            /// A stream each item of which means "look now": a webhook then wakes the wait. Looks
+            /// stay 250 ms apart, and longer where Vipps asks for it.
             /// When it ends, polling goes on.
             pub fn hints(mut self, hints: impl futures_core::Stream<Item = ()> + Send + 'static) -> Self {
                 self.schedule.hints = Some(Box::pin(hints));
