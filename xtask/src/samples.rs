@@ -154,21 +154,17 @@ fn tagged(document: &Document, schema: &Value, branch: &Value, stack: &mut Vec<S
     value
 }
 
-/// What an answer cannot do without: nothing is claimed about bodies that lack it.
-fn indispensable(name: &str) -> bool {
-    matches!(
-        name,
-        "id" | "reference"
-            | "agreementId"
-            | "chargeId"
-            | "state"
-            | "status"
-            | "amount"
-            | "aggregate"
-            | "access_token"
-            | "value"
-            | "currency"
-    ) || name.ends_with("Amount")
+/// What an answer cannot do without: nothing is claimed about bodies that lack it. Its id,
+/// its state and its amount, where it is itself one thing or a list of them; an amount whole;
+/// the sums of a payment.
+fn indispensable(place: &str, name: &str) -> bool {
+    let of_the_answer = matches!(place, "" | "[]");
+    match name {
+        "id" | "reference" | "agreementId" | "chargeId" | "state" | "status" | "amount" | "aggregate"
+        | "access_token" => of_the_answer,
+        "value" | "currency" => place.to_ascii_lowercase().ends_with("amount"),
+        _ => place.ends_with(".aggregate") && name.ends_with("Amount"),
+    }
 }
 
 /// Every way in which one place of a body is odd: missing, null, unknown, or another branch.
@@ -192,9 +188,7 @@ fn mutate(
     for (index, branch) in branches(schema).iter().enumerate() {
         let sample = tagged(document, schema, branch, stack);
         tell(format!("{place}: branch {index}"), sample.clone());
-        if index == 0 {
-            mutate(document, branch, &sample, place, stack, tell);
-        }
+        mutate(document, branch, &sample, place, stack, tell);
     }
     if schema["enum"].as_array().is_some_and(|values| values.iter().any(Value::is_string)) {
         tell(format!("{place}: unknown value"), "BRAND_NEW".into());
@@ -221,7 +215,7 @@ fn mutate(
             Value::Object(members)
         };
         let at = format!("{place}.{name}");
-        if !indispensable(name) {
+        if !indispensable(place, name) {
             tell(format!("{at}: missing"), with(None));
             tell(format!("{at}: null"), with(Some(Value::Null)));
         }

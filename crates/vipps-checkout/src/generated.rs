@@ -315,12 +315,12 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Helthjem {
         ///Password at Helthjem.
-        pub password: ::std::string::String,
+        pub password: ::vipps_core::types::Secret<::std::string::String>,
         ///Number of the shop at Helthjem.
         #[serde(rename = "shopId")]
         pub shop_id: i64,
         ///User name at Helthjem.
-        pub username: ::std::string::String,
+        pub username: ::vipps_core::types::Secret<::std::string::String>,
     }
     impl Helthjem {
         pub fn builder() -> builder::Helthjem {
@@ -774,12 +774,12 @@ pub mod types {
     pub struct Porterbuddy {
         ///Secret API key from Porterbuddy.
         #[serde(rename = "apiKey")]
-        pub api_key: ::std::string::String,
+        pub api_key: ::vipps_core::types::Secret<::std::string::String>,
         ///Sender from whom the parcel is fetched.
         pub origin: PorterbuddyOrigin,
         ///Public token from Porterbuddy.
         #[serde(rename = "publicToken")]
-        pub public_token: ::std::string::String,
+        pub public_token: ::vipps_core::types::Secret<::std::string::String>,
     }
     impl Porterbuddy {
         pub fn builder() -> builder::Porterbuddy {
@@ -2428,9 +2428,9 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct Helthjem {
-            password: ::std::result::Result<::std::string::String, ::std::string::String>,
+            password: ::std::result::Result<::vipps_core::types::Secret<::std::string::String>, ::std::string::String>,
             shop_id: ::std::result::Result<i64, ::std::string::String>,
-            username: ::std::result::Result<::std::string::String, ::std::string::String>,
+            username: ::std::result::Result<::vipps_core::types::Secret<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for Helthjem {
             fn default() -> Self {
@@ -2444,7 +2444,7 @@ pub mod types {
         impl Helthjem {
             pub fn password<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::vipps_core::types::Secret<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.password =
@@ -2462,7 +2462,7 @@ pub mod types {
             }
             pub fn username<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::vipps_core::types::Secret<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.username =
@@ -4019,9 +4019,10 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct Porterbuddy {
-            api_key: ::std::result::Result<::std::string::String, ::std::string::String>,
+            api_key: ::std::result::Result<::vipps_core::types::Secret<::std::string::String>, ::std::string::String>,
             origin: ::std::result::Result<super::PorterbuddyOrigin, ::std::string::String>,
-            public_token: ::std::result::Result<::std::string::String, ::std::string::String>,
+            public_token:
+                ::std::result::Result<::vipps_core::types::Secret<::std::string::String>, ::std::string::String>,
         }
         impl ::std::default::Default for Porterbuddy {
             fn default() -> Self {
@@ -4035,7 +4036,7 @@ pub mod types {
         impl Porterbuddy {
             pub fn api_key<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::vipps_core::types::Secret<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.api_key =
@@ -4052,7 +4053,7 @@ pub mod types {
             }
             pub fn public_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::vipps_core::types::Secret<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.public_token =

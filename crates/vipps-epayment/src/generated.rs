@@ -226,7 +226,7 @@ pub mod types {
         pub masked_card_number: ::std::option::Option<::std::string::String>,
         ///Token of the card network with its cryptogram; present with TOKEN.
         #[serde(rename = "networkToken", skip_serializing_if = "::std::option::Option::is_none")]
-        pub network_token: ::std::option::Option<::serde_json::Map<::std::string::String, ::serde_json::Value>>,
+        pub network_token: ::std::option::Option<::vipps_core::types::OpaqueJson>,
     }
     impl CardInfo {
         pub fn builder() -> builder::CardInfo {
@@ -1716,10 +1716,8 @@ pub mod types {
             >,
             masked_card_number:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            network_token: ::std::result::Result<
-                ::std::option::Option<::serde_json::Map<::std::string::String, ::serde_json::Value>>,
-                ::std::string::String,
-            >,
+            network_token:
+                ::std::result::Result<::std::option::Option<::vipps_core::types::OpaqueJson>, ::std::string::String>,
         }
         impl ::std::default::Default for CardInfo {
             fn default() -> Self {
@@ -1783,9 +1781,7 @@ pub mod types {
             }
             pub fn network_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<
-                        ::std::option::Option<::serde_json::Map<::std::string::String, ::serde_json::Value>>,
-                    >,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::OpaqueJson>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.network_token =

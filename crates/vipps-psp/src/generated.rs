@@ -71,7 +71,7 @@ pub mod types {
         pub currency: ::std::string::String,
         ///The customer's Norwegian mobile number, 8 digits without country code. It is filled in on the landing page.
         #[serde(rename = "customerMobileNumber", skip_serializing_if = "::std::option::Option::is_none")]
-        pub customer_mobile_number: ::std::option::Option<::std::string::String>,
+        pub customer_mobile_number: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Whether the answer holds a deep link into the Vipps app instead of a landing page address. Default false.
         #[serde(rename = "isApp", skip_serializing_if = "::std::option::Option::is_none")]
         pub is_app: ::std::option::Option<bool>,
@@ -131,7 +131,7 @@ pub mod types {
         pub psp_transaction_id: ::std::option::Option<::std::string::String>,
         ///Token of the user, kept for old integrations.
         #[serde(rename = "userToken", skip_serializing_if = "::std::option::Option::is_none")]
-        pub user_token: ::std::option::Option<::std::string::String>,
+        pub user_token: ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
     }
     impl MakePaymentRequest {
         pub fn builder() -> builder::MakePaymentRequest {
@@ -172,7 +172,7 @@ pub mod types {
         pub expiry_year: ::std::option::Option<::std::string::String>,
         ///Token that stands for the card number, 16 to 19 digits.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub number: ::std::option::Option<::std::string::String>,
+        pub number: ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
         #[serde(rename = "tokenType", skip_serializing_if = "::std::option::Option::is_none")]
         pub token_type: ::std::option::Option<crate::enums::TokenType>,
     }
@@ -253,7 +253,7 @@ pub mod types {
         pub psp_transaction_id: ::std::option::Option<::std::string::String>,
         ///Address to send the customer to; a deep link into the app when `isApp` was true.
         #[serde(rename = "vippsRedirectUrl", skip_serializing_if = "::std::option::Option::is_none")]
-        pub vipps_redirect_url: ::std::option::Option<::std::string::String>,
+        pub vipps_redirect_url: ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
     }
     impl PaymentInitiationRepresentation {
         pub fn builder() -> builder::PaymentInitiationRepresentation {
@@ -583,8 +583,10 @@ pub mod types {
         pub struct InitiatePaymentRequest {
             amount: ::std::result::Result<i64, ::std::string::String>,
             currency: ::std::result::Result<::std::string::String, ::std::string::String>,
-            customer_mobile_number:
-                ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            customer_mobile_number: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
             is_app: ::std::result::Result<::std::option::Option<bool>, ::std::string::String>,
             make_payment_token: ::std::result::Result<
                 ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
@@ -637,7 +639,7 @@ pub mod types {
             }
             pub fn customer_mobile_number<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.customer_mobile_number = value
@@ -784,7 +786,10 @@ pub mod types {
             >,
             psp_transaction_id:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            user_token: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            user_token: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for MakePaymentRequest {
             fn default() -> Self {
@@ -869,7 +874,7 @@ pub mod types {
             }
             pub fn user_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Secret<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.user_token =
@@ -956,7 +961,10 @@ pub mod types {
             eci: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             expiry_month: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             expiry_year: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            number: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            number: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
+                ::std::string::String,
+            >,
             token_type: ::std::result::Result<::std::option::Option<crate::enums::TokenType>, ::std::string::String>,
         }
         impl ::std::default::Default for NetworkToken {
@@ -1009,7 +1017,7 @@ pub mod types {
             }
             pub fn number<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Secret<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.number = value.try_into().map_err(|e| format!("error converting supplied value for number: {e}"));
@@ -1251,8 +1259,10 @@ pub mod types {
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             psp_transaction_id:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
-            vipps_redirect_url:
-                ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            vipps_redirect_url: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for PaymentInitiationRepresentation {
             fn default() -> Self {
@@ -1285,7 +1295,7 @@ pub mod types {
             }
             pub fn vipps_redirect_url<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Secret<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.vipps_redirect_url = value

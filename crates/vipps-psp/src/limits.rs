@@ -52,10 +52,10 @@ pub fn initiate_payment_request(
     }
     if let Some(inner) = &value.customer_mobile_number {
         let here = at.field("customerMobileNumber");
-        here.length(inner, Some(0), Some(8))?;
+        here.length(inner.reveal(), Some(0), Some(8))?;
         {
             static PATTERN: Pattern = Pattern::new("^\\d{8}");
-            here.pattern(inner, &PATTERN)?;
+            here.pattern(inner.reveal(), &PATTERN)?;
         }
     }
     if let Some(inner) = &value.make_payment_token {

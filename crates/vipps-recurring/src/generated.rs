@@ -58,7 +58,7 @@ pub mod types {
         pub sub: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Complete address of the customer's profile data, readable for 168 hours after consent.
         #[serde(rename = "userinfoUrl", skip_serializing_if = "::std::option::Option::is_none")]
-        pub userinfo_url: ::std::option::Option<::std::string::String>,
+        pub userinfo_url: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Second id of the agreement, a UUID.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub uuid: ::std::option::Option<::std::string::String>,
@@ -1000,7 +1000,10 @@ pub mod types {
                 ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
                 ::std::string::String,
             >,
-            userinfo_url: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            userinfo_url: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
             uuid: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             vipps_confirmation_url: ::std::result::Result<
                 ::std::option::Option<::vipps_core::types::Secret<::std::string::String>>,
@@ -1167,7 +1170,7 @@ pub mod types {
             }
             pub fn userinfo_url<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.userinfo_url =

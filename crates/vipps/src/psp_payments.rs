@@ -42,7 +42,7 @@ impl InitiatedPspPayment {
     /// Where to send the customer, unchanged.
     #[must_use]
     pub fn redirect_url(&self) -> Option<&str> {
-        self.0.vipps_redirect_url.as_deref()
+        self.0.vipps_redirect_url.as_ref().map(|url| url.reveal().as_str())
     }
 
     /// Everything the answer held, as the document names it.

@@ -73,6 +73,7 @@ pub(crate) const RUST_TYPES: &[(&str, &str)] = &[
     ("VippsTimestamp", "::vipps_core::types::Timestamp"),
     ("VippsPersonal", "::vipps_core::types::Personal<::std::string::String>"),
     ("VippsSecret", "::vipps_core::types::Secret<::std::string::String>"),
+    ("VippsOpaqueJson", "::vipps_core::types::OpaqueJson"),
     ("VippsLooseText", "::vipps_core::types::LooseText"),
     ("VippsAmount", "::vipps_core::types::Amount"),
     ("VippsCurrency", "::vipps_core::types::Currency"),

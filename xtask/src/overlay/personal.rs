@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::{LOOSE, Step, rust_type};
 use crate::document::{Document, Outcome};
 
@@ -16,6 +18,7 @@ const PERSONAL: &[&str] = &[
     "addressline2",
     "birthdate",
     "city",
+    "customermobilenumber",
     "customerphonenumber",
     "customertoken",
     "dateofbirth",
@@ -35,6 +38,7 @@ const PERSONAL: &[&str] = &[
     "othernames",
     "passengername",
     "personalqr",
+    "phone",
     "phonenumber",
     "postalcode",
     "postcode",
@@ -42,12 +46,14 @@ const PERSONAL: &[&str] = &[
     "ssn",
     "streetaddress",
     "sub",
+    "userinfourl",
     "zipcode",
 ];
 
 /// Members that let their holder act, in lower case.
 const SECRET: &[&str] = &[
     "access_token",
+    "apikey",
     "callbackauthorizationtoken",
     "cardnumber",
     "checkoutfrontendurl",
@@ -57,10 +63,15 @@ const SECRET: &[&str] = &[
     "makepaymenttoken",
     "networktoken",
     "pan",
+    "password",
+    "publictoken",
     "redirecturl",
     "secret",
     "token",
+    "username",
+    "usertoken",
     "vippsconfirmationurl",
+    "vippsredirecturl",
 ];
 
 pub(super) fn is_personal(name: &str) -> bool {
@@ -76,16 +87,33 @@ fn run(document: &mut Document) -> Outcome {
         let Some(properties) = schema.get_mut("properties").and_then(|properties| properties.as_object_mut()) else {
             return;
         };
+        // The number beside a cryptogram is that of a card.
+        let of_a_card = properties.contains_key("cryptogram");
         for (name, property) in properties {
-            let text = property["type"] == "string" && property.get("enum").is_none() && property.get(LOOSE).is_none();
-            if text && is_personal(name) {
-                *property = rust_type("VippsPersonal", property);
-            } else if text && is_secret(name) {
-                *property = rust_type("VippsSecret", property);
+            let single = name.strip_suffix('s').unwrap_or(name);
+            let of_list = property["type"] == "array";
+            let place = if of_list { &mut property["items"] } else { &mut *property };
+            let named = |test: fn(&str) -> bool| test(name) || of_list && test(single);
+            let (personal, secret) = (named(is_personal), named(is_secret) || of_a_card && name == "number");
+            if is_text(place) && personal {
+                *place = rust_type("VippsPersonal", place);
+            } else if is_text(place) && secret {
+                *place = rust_type("VippsSecret", place);
+            } else if is_free_form(place) && (personal || secret) {
+                *place = rust_type("VippsOpaqueJson", place);
             }
         }
     });
     Ok(())
+}
+
+fn is_text(schema: &Value) -> bool {
+    schema["type"] == "string" && schema.get("enum").is_none() && schema.get(LOOSE).is_none()
+}
+
+/// An object whose members nobody names: all of it is hidden.
+fn is_free_form(schema: &Value) -> bool {
+    schema["type"] == "object" && schema.get("properties").is_none()
 }
 
 #[cfg(test)]
@@ -106,5 +134,25 @@ mod tests {
         let types: Vec<_> = members.iter().map(|name| component_of(&properties[name])).collect();
         assert_eq!(types, [Some("VippsPersonal"), Some("VippsPersonal"), Some("VippsSecret"), None, None]);
         assert_eq!(properties["phoneNumber"]["x-limits"]["maxLength"], 9);
+    }
+
+    #[test]
+    fn lists_card_numbers_and_free_objects_become_unprintable_too() {
+        let card = json!({ "properties": {
+            "number": { "type": "string" }, "cryptogram": { "type": "string" },
+            "phoneNumbers": { "type": "array", "items": { "type": "string" } },
+            "networkToken": { "type": "object", "additionalProperties": true },
+            "options": { "type": "object", "additionalProperties": true },
+        } });
+        let order = json!({ "properties": { "number": { "type": "string" } } });
+        let schemas = json!({ "components": { "schemas": { "Card": card, "Order": order } } });
+        let mut document = Document::new("x.yaml", schemas);
+        run(&mut document).unwrap();
+        let card = &document.schema("Card").unwrap()["properties"];
+        assert_eq!(component_of(&card["number"]), Some("VippsSecret"));
+        assert_eq!(component_of(&card["phoneNumbers"]["items"]), Some("VippsPersonal"));
+        assert_eq!(component_of(&card["networkToken"]), Some("VippsOpaqueJson"));
+        assert_eq!(component_of(&card["options"]), None);
+        assert_eq!(component_of(&document.schema("Order").unwrap()["properties"]["number"]), None);
     }
 }

@@ -66,7 +66,7 @@ pub mod types {
         pub sub: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Address of the profile data in the Userinfo API; only after consent to a `scope`.
         #[serde(rename = "userinfoUrl", skip_serializing_if = "::std::option::Option::is_none")]
-        pub userinfo_url: ::std::option::Option<::std::string::String>,
+        pub userinfo_url: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Limits of an agreement with variable amounts.
         #[serde(rename = "variableAmount", skip_serializing_if = "::std::option::Option::is_none")]
         pub variable_amount: ::std::option::Option<VariableAmountResponse>,
@@ -487,7 +487,10 @@ pub mod types {
                 ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
                 ::std::string::String,
             >,
-            userinfo_url: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            userinfo_url: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
             variable_amount:
                 ::std::result::Result<::std::option::Option<super::VariableAmountResponse>, ::std::string::String>,
         }
@@ -628,7 +631,7 @@ pub mod types {
             }
             pub fn userinfo_url<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.userinfo_url =
