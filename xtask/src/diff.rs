@@ -45,16 +45,20 @@ pub fn run(old: &Path, new: &Path) -> Outcome<bool> {
 pub(crate) fn changes(old: &Document, new: &Document) -> Outcome<Vec<Change>> {
     let resolved = |document: &Document| {
         let mut document = document.clone();
-        overlay::resolve_only(&mut document).map(|()| document)
+        overlay::resolve_only(&mut document)?;
+        // A prefix of the server is a part of the paths, wherever it is written.
+        overlay::prefix_paths(&mut document)?;
+        Ok(document)
     };
     let (old, new) = (resolved(old)?, resolved(new)?);
     let mut diff = Diff { old: &old, new: &new, changes: Vec::new(), seen: BTreeSet::new() };
     diff.operations();
     diff.loose_components();
     let mut changes = diff.changes;
+    // What is told in both directions is told as it is worse.
+    changes.sort_by_key(|change| !change.breaking);
     let mut known = BTreeSet::new();
     changes.retain(|change| known.insert((change.place.clone(), change.what.clone())));
-    changes.sort_by_key(|change| !change.breaking);
     Ok(changes)
 }
 
@@ -70,7 +74,9 @@ struct Diff<'a> {
     old: &'a Document,
     new: &'a Document,
     changes: Vec<Change>,
-    seen: BTreeSet<(String, Direction)>,
+    /// Pairs of components that are told already, by their names in the old and the new
+    /// document.
+    seen: BTreeSet<(String, String, Direction)>,
 }
 
 impl Diff<'_> {
@@ -98,20 +104,93 @@ impl Diff<'_> {
         if old["deprecated"] != true && new["deprecated"] == true {
             self.tell(false, route, "became deprecated");
         }
+        self.security(route, old, new);
         self.parameters(route, &old["parameters"], &new["parameters"]);
-        let (before, after) = (&old["requestBody"], &new["requestBody"]);
-        match (body(before), body(after)) {
-            (Some(before_schema), Some(after_schema)) => {
-                if before["required"] != true && after["required"] == true {
-                    self.tell(true, &format!("{route} request"), "body became required");
-                }
-                self.schema(&format!("{route} request"), before_schema, after_schema, Direction::Request);
-            }
-            (Some(_), None) => self.tell(true, &format!("{route} request"), "body is gone"),
-            (None, Some(_)) => self.tell(after["required"] == true, &format!("{route} request"), "body is new"),
-            (None, None) => {}
+        // A path that is none is an address of the merchant, which Vipps calls.
+        let (asked, answered) = match route.split(' ').nth(1).is_some_and(|path| path.starts_with('/')) {
+            true => (Direction::Request, Direction::Response),
+            false => (Direction::Response, Direction::Request),
+        };
+        self.request(&format!("{route} request"), &old["requestBody"], &new["requestBody"], asked);
+        self.responses(route, &old["responses"], &new["responses"], answered);
+        self.callbacks(route, &old["callbacks"], &new["callbacks"]);
+    }
+
+    fn security(&mut self, route: &str, old: &Value, new: &Value) {
+        let of = |document: &Document, operation: &Value| {
+            operation.get("security").or(document.root.get("security")).cloned().unwrap_or_default()
+        };
+        let (before, after) = (of(self.old, old), of(self.new, new));
+        if before != after {
+            self.tell(true, route, format!("security {} became {}", shown(&before), shown(&after)));
         }
-        self.responses(route, &old["responses"], &new["responses"]);
+    }
+
+    fn request(&mut self, place: &str, before: &Value, after: &Value, direction: Direction) {
+        match (before["required"] == true, after["required"] == true) {
+            (false, true) if before.is_object() => {
+                self.tell(direction == Direction::Request, place, "body became required")
+            }
+            (true, false) if after.is_object() => {
+                self.tell(direction == Direction::Response, place, "body became optional")
+            }
+            _ => {}
+        }
+        match (has_body(before), has_body(after)) {
+            (true, true) => self.media(place, &before["content"], &after["content"], direction),
+            (true, false) => self.tell(true, place, "body is gone"),
+            (false, true) => {
+                self.tell(after["required"] == true && direction == Direction::Request, place, "body is new");
+            }
+            (false, false) => {}
+        }
+    }
+
+    /// Bodies by their media types, whatever parameters those have.
+    fn media(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        let list = |content: &Value| -> Vec<(String, Value)> {
+            let types = content.as_object().into_iter().flatten();
+            let plain = |name: &str| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            types.map(|(name, media)| (plain(name), media["schema"].clone())).collect()
+        };
+        let (old, new) = (list(old), list(new));
+        for (name, before) in &old {
+            match new.iter().find(|(other, _)| other == name) {
+                Some((_, after)) => self.schema(place, before, after, direction),
+                None => self.tell(true, place, format!("media type {name} is gone")),
+            }
+        }
+        for (name, _) in new.iter().filter(|(name, _)| !old.iter().any(|(other, _)| other == name)) {
+            self.tell(false, place, format!("media type {name} is new"));
+        }
+    }
+
+    /// What Vipps sends us, and what we answer.
+    fn callbacks(&mut self, route: &str, old: &Value, new: &Value) {
+        let list = |callbacks: &Value| -> Vec<(String, Value)> {
+            let names = callbacks.as_object().into_iter().flatten();
+            let operations = names.flat_map(|(name, addresses)| {
+                let items = addresses.as_object().into_iter().flat_map(|items| items.values());
+                let operations = items.flat_map(|item| METHODS.iter().filter_map(|method| item.get(method)));
+                operations.map(|operation| (name.clone(), operation.clone())).collect::<Vec<_>>()
+            });
+            operations.collect()
+        };
+        let (old, new) = (list(old), list(new));
+        for (name, before) in &old {
+            let place = format!("{route} callback {name}");
+            match new.iter().find(|(other, _)| other == name) {
+                Some((_, after)) => {
+                    let (asked, now) = (&before["requestBody"], &after["requestBody"]);
+                    self.request(&format!("{place} request"), asked, now, Direction::Response);
+                    self.responses(&place, &before["responses"], &after["responses"], Direction::Request);
+                }
+                None => self.tell(true, &place, "is gone"),
+            }
+        }
+        for (name, _) in new.iter().filter(|(name, _)| !old.iter().any(|(other, _)| other == name)) {
+            self.tell(false, &format!("{route} callback {name}"), "is new");
+        }
     }
 
     fn parameters(&mut self, route: &str, old: &Value, new: &Value) {
@@ -132,6 +211,10 @@ impl Diff<'_> {
                 (true, false) => self.tell(false, &place, "became optional"),
                 _ => {}
             }
+            let (default, now) = (&before["schema"]["default"], &after["schema"]["default"]);
+            if default != now {
+                self.tell(false, &place, format!("default {} became {}", shown(default), shown(now)));
+            }
             self.schema(&place, &before["schema"], &after["schema"], Direction::Request);
         }
         for after in new.iter().filter(|after| !old.iter().any(|before| key(before) == key(after))) {
@@ -141,20 +224,36 @@ impl Diff<'_> {
         }
     }
 
-    fn responses(&mut self, route: &str, old: &Value, new: &Value) {
+    fn responses(&mut self, route: &str, old: &Value, new: &Value, direction: Direction) {
         let empty = serde_json::Map::new();
         let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
         for (status, before) in old {
             let success = status.starts_with('2');
             let place = format!("{route} response {status}");
-            match new.get(status) {
-                None => self.tell(success, &place, "is gone"),
-                Some(after) => match (body(before), body(after)) {
-                    (Some(before), Some(after)) => self.schema(&place, before, after, Direction::Response),
-                    (Some(_), None) => self.tell(success, &place, "body is gone"),
-                    (None, Some(_)) => self.tell(false, &place, "body is new"),
-                    (None, None) => {}
-                },
+            let Some(after) = new.get(status) else {
+                self.tell(success, &place, "is gone");
+                continue;
+            };
+            match (has_body(before), has_body(after)) {
+                (true, true) => self.media(&place, &before["content"], &after["content"], direction),
+                (true, false) => self.tell(success, &place, "body is gone"),
+                (false, true) => self.tell(false, &place, "body is new"),
+                (false, false) => {}
+            }
+            let names = |response: &Value| -> BTreeSet<String> {
+                response["headers"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, _)| name.to_ascii_lowercase())
+                    .collect()
+            };
+            let (headers, now) = (names(before), names(after));
+            for name in headers.difference(&now) {
+                self.tell(success, &place, format!("header {name} is gone"));
+            }
+            for name in now.difference(&headers) {
+                self.tell(false, &place, format!("header {name} is new"));
             }
         }
         for status in new.keys().filter(|status| !old.contains_key(*status)) {
@@ -165,38 +264,45 @@ impl Diff<'_> {
     /// Components that no operation reaches are what Vipps sends: read by us.
     fn loose_components(&mut self) {
         for (name, before) in self.old.schemas() {
-            match self.new.schema(name) {
-                Some(after) => {
-                    let seen = [Direction::Request, Direction::Response]
-                        .iter()
-                        .any(|d| self.seen.contains(&(name.clone(), *d)));
-                    if !seen {
-                        self.seen.insert((name.clone(), Direction::Response));
-                        self.inner(name, before, after, Direction::Response);
-                    }
-                }
-                None => self.tell(true, name, "schema is gone"),
+            let Some(after) = self.new.schema(name) else {
+                self.tell(true, name, "schema is gone");
+                continue;
+            };
+            if self.seen.iter().any(|(old, _, _)| old == name) {
+                continue;
+            }
+            self.seen.insert((name.clone(), name.clone(), Direction::Response));
+            self.nullability(name, before, after, Direction::Response);
+            self.inner(name, before, after, Direction::Response);
+        }
+        for (name, _) in self.new.schemas() {
+            if self.old.schema(name).is_none() && !self.seen.iter().any(|(_, new, _)| new == name) {
+                self.tell(false, name, "schema is new");
             }
         }
     }
 
     fn schema(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
-        // A component is told once for each direction, under its own name.
-        let place = match component_of(new) {
-            Some(name) if self.seen.insert((name.to_owned(), direction)) => name.to_owned(),
-            Some(name) if component_of(old) == Some(name) => {
-                self.nullability(place, old, new, direction);
-                return;
+        self.nullability(place, old, new, direction);
+        // A pair of components is told once for each direction, under the new name.
+        let place = match (component_of(old), component_of(new)) {
+            (Some(before), Some(after)) => {
+                if !self.seen.insert((before.to_owned(), after.to_owned(), direction)) {
+                    return;
+                }
+                after
             }
-            _ => place.to_owned(),
+            _ => place,
         };
-        self.nullability(&place, old, new, direction);
         let (old, new) = (written_out(self.old, old), written_out(self.new, new));
-        self.inner(&place, &old, &new, direction);
+        self.inner(place, &old, &new, direction);
     }
 
     fn nullability(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
-        match (old["nullable"] == true, new["nullable"] == true) {
+        let nullable = |document: &Document, schema: &Value| {
+            schema["nullable"] == true || written_out(document, schema)["nullable"] == true
+        };
+        match (nullable(self.old, old), nullable(self.new, new)) {
             (false, true) => self.tell(direction == Direction::Response, place, "became nullable"),
             (true, false) => self.tell(direction == Direction::Request, place, "is no longer nullable"),
             _ => {}
@@ -209,18 +315,61 @@ impl Diff<'_> {
             return;
         }
         if old["format"] != new["format"] {
-            self.tell(true, place, format!("format {} became {}", shown(&old["format"]), shown(&new["format"])));
+            // What we send still fits where more fits.
+            let wider = direction == Direction::Request && old["format"] == "int32" && new["format"] == "int64";
+            self.tell(!wider, place, format!("format {} became {}", shown(&old["format"]), shown(&new["format"])));
+        }
+        if old["deprecated"] != true && new["deprecated"] == true {
+            self.tell(false, place, "became deprecated");
         }
         self.enum_values(place, old, new);
         self.constraints(place, old, new, direction);
         self.members(place, old, new, direction);
-        for keyword in ["items", "additionalProperties"] {
-            if old[keyword].is_object() && new[keyword].is_object() {
-                self.schema(&format!("{place}[]"), &old[keyword], &new[keyword], direction);
-            }
+        if old["items"].is_object() && new["items"].is_object() {
+            self.schema(&format!("{place}[]"), &old["items"], &new["items"], direction);
         }
+        self.more_members(place, &old["additionalProperties"], &new["additionalProperties"], direction);
+        self.discriminator(place, &old["discriminator"], &new["discriminator"]);
         for keyword in ["oneOf", "anyOf", "allOf"] {
             self.branches(place, keyword, old, new, direction);
+        }
+    }
+
+    fn more_members(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        match (old, new) {
+            (Value::Object(_), Value::Object(_)) => self.schema(&format!("{place}[]"), old, new, direction),
+            (Value::Object(_), _) | (_, Value::Object(_)) => {
+                self.tell(true, place, format!("additionalProperties {} became {}", shown(old), shown(new)));
+            }
+            (_, Value::Bool(false)) if *old != Value::Bool(false) => {
+                self.tell(direction == Direction::Request, place, "takes no other members any more");
+            }
+            (Value::Bool(false), _) if *new != Value::Bool(false) => {
+                self.tell(false, place, "takes other members");
+            }
+            _ => {}
+        }
+    }
+
+    fn discriminator(&mut self, place: &str, old: &Value, new: &Value) {
+        if old["propertyName"] != new["propertyName"] {
+            let what = format!("discriminator {} became {}", shown(&old["propertyName"]), shown(&new["propertyName"]));
+            self.tell(true, place, what);
+        }
+        let empty = serde_json::Map::new();
+        let (before, after) =
+            (old["mapping"].as_object().unwrap_or(&empty), new["mapping"].as_object().unwrap_or(&empty));
+        for (tag, target) in before {
+            match after.get(tag) {
+                None => self.tell(true, place, format!("discriminator value {tag} is gone")),
+                Some(now) if now != target => {
+                    self.tell(true, place, format!("discriminator value {tag} means another branch"));
+                }
+                Some(_) => {}
+            }
+        }
+        for tag in after.keys().filter(|tag| !before.contains_key(*tag)) {
+            self.tell(false, place, format!("discriminator value {tag} is new"));
         }
     }
 
@@ -243,7 +392,14 @@ impl Diff<'_> {
     fn constraints(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
         const LEAST: [&str; 4] = ["minLength", "minimum", "minItems", "minProperties"];
         const MOST: [&str; 4] = ["maxLength", "maximum", "maxItems", "maxProperties"];
-        for keyword in LEAST.iter().chain(&MOST).chain(&["pattern"]) {
+        for keyword in ["exclusiveMinimum", "exclusiveMaximum", "uniqueItems"] {
+            let (before, after) = (old[keyword] == true, new[keyword] == true);
+            if before != after {
+                let what = format!("{keyword} {before} became {after}");
+                self.tell(after && direction == Direction::Request, place, what);
+            }
+        }
+        for keyword in LEAST.iter().chain(&MOST).chain(&["pattern", "multipleOf"]) {
             let (before, after) = (&old[*keyword], &new[*keyword]);
             if before == after {
                 continue;
@@ -251,6 +407,7 @@ impl Diff<'_> {
             let tighter = match (before.as_f64(), after.as_f64()) {
                 (None, Some(_)) => true,
                 (Some(_), None) => false,
+                (Some(_), Some(_)) if *keyword == "multipleOf" => true,
                 (Some(before), Some(after)) => {
                     if LEAST.contains(keyword) {
                         after > before
@@ -297,32 +454,39 @@ impl Diff<'_> {
         let empty = Vec::new();
         let before = old[keyword].as_array().unwrap_or(&empty);
         let after = new[keyword].as_array().unwrap_or(&empty);
-        let name =
-            |schema: &Value, index: usize| component_of(schema).map_or_else(|| format!("#{index}"), str::to_owned);
-        let find = |list: &[Value], wanted: &str| {
-            list.iter().enumerate().find(|(i, s)| name(s, *i) == wanted).map(|(_, s)| s.clone())
+        // Branches without a name are told apart by what they are, else by their order.
+        let named = |list: &[Value], others: &[Value]| -> Vec<(String, Value)> {
+            let mut unnamed = 0;
+            let name = |schema: &Value| {
+                component_of(schema)
+                    .map(str::to_owned)
+                    .or_else(|| (others.contains(schema)).then(|| schema.to_string()))
+            };
+            let entry = |schema: &Value| {
+                let name = name(schema).unwrap_or_else(|| {
+                    unnamed += 1;
+                    format!("#{}", unnamed - 1)
+                });
+                (name, schema.clone())
+            };
+            list.iter().map(entry).collect()
         };
-        for (index, schema) in before.iter().enumerate() {
-            let branch = name(schema, index);
-            match find(after, &branch) {
-                Some(now) => self.schema(&format!("{place} {keyword} {branch}"), schema, &now, direction),
+        let (before, after) = (named(before, after), named(after, before));
+        for (branch, schema) in &before {
+            match after.iter().find(|(other, _)| other == branch) {
+                Some((_, now)) => self.schema(&format!("{place} {keyword} {branch}"), schema, now, direction),
                 None => self.tell(true, place, format!("{keyword} branch {branch} is gone")),
             }
         }
-        for (index, schema) in after.iter().enumerate() {
-            let branch = name(schema, index);
-            if find(before, &branch).is_none() {
-                self.tell(
-                    keyword == "allOf" && direction == Direction::Request,
-                    place,
-                    format!("{keyword} branch {branch} is new"),
-                );
-            }
+        for (branch, _) in after.iter().filter(|(branch, _)| !before.iter().any(|(other, _)| other == branch)) {
+            let breaks = keyword == "allOf" && direction == Direction::Request;
+            self.tell(breaks, place, format!("{keyword} branch {branch} is new"));
         }
     }
 }
 
 fn routes(document: &Document) -> Vec<(String, Value)> {
+    let same = |one: &Value, other: &Value| one["name"] == other["name"] && one["in"] == other["in"];
     let paths = document.root["paths"].as_object().into_iter().flatten();
     paths
         .flat_map(|(path, item)| {
@@ -330,8 +494,7 @@ fn routes(document: &Document) -> Vec<(String, Value)> {
                 let mut operation = item.get(method)?.clone();
                 let shared = item["parameters"].as_array().cloned().unwrap_or_default();
                 let mut own = operation["parameters"].as_array().cloned().unwrap_or_default();
-                let inherited =
-                    shared.into_iter().filter(|p| !own.iter().any(|o| o["name"] == p["name"])).collect::<Vec<_>>();
+                let inherited = shared.into_iter().filter(|p| !own.iter().any(|o| same(o, p))).collect::<Vec<_>>();
                 own.extend(inherited);
                 operation["parameters"] = own.into();
                 Some((format!("{} {path}", method.to_ascii_uppercase()), operation))
@@ -340,8 +503,8 @@ fn routes(document: &Document) -> Vec<(String, Value)> {
         .collect()
 }
 
-fn body(body: &Value) -> Option<&Value> {
-    body["content"].as_object()?.values().find_map(|media| media.get("schema"))
+fn has_body(body: &Value) -> bool {
+    body["content"].as_object().is_some_and(|content| content.values().any(|media| media.get("schema").is_some()))
 }
 
 fn written_out(document: &Document, schema: &Value) -> Value {
@@ -353,95 +516,4 @@ fn shown(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// A document whose one operation sends and reads an object with the given keywords.
-    fn document(request: Value, response: Value) -> Document {
-        let content = |schema: &Value| json!({ "application/json": { "schema": schema } });
-        Document::new(
-            "x.yaml",
-            json!({ "paths": { "/a": { "post": {
-                "operationId": "a",
-                "requestBody": { "content": content(&request) },
-                "responses": { "200": { "content": content(&response) } }
-            } } } }),
-        )
-    }
-
-    fn object(members: Value, required: &[&str]) -> Value {
-        json!({ "type": "object", "properties": members, "required": required })
-    }
-
-    #[test]
-    fn direction_decides_what_breaks() {
-        let none = object(json!({}), &[]);
-        let text = json!({ "type": "string" });
-        let one = object(json!({ "x": text }), &[]);
-        let must = object(json!({ "x": text }), &["x"]);
-        let limited = |most: u64| object(json!({ "x": { "type": "string", "maxLength": most } }), &[]);
-        let known = |values: &[&str]| object(json!({ "x": { "type": "string", "enum": values } }), &[]);
-        let request = |old: &Value, new: &Value| {
-            changes(&document(old.clone(), none.clone()), &document(new.clone(), none.clone())).unwrap()
-        };
-        let response = |old: &Value, new: &Value| {
-            changes(&document(none.clone(), old.clone()), &document(none.clone(), new.clone())).unwrap()
-        };
-        let cases = [
-            (request(&one, &must), true, "POST /a request.x", "became required"),
-            (request(&must, &one), false, "POST /a request.x", "became optional"),
-            (request(&none, &must), true, "POST /a request.x", "field is new and required"),
-            (request(&none, &one), false, "POST /a request.x", "field is new and optional"),
-            (request(&one, &none), true, "POST /a request.x", "field is gone"),
-            (request(&limited(50), &limited(40)), true, "POST /a request.x", "maxLength 50 became 40"),
-            (request(&limited(50), &limited(64)), false, "POST /a request.x", "maxLength 50 became 64"),
-            (request(&known(&["A", "B"]), &known(&["A"])), true, "POST /a request.x", "enum value \"B\" is gone"),
-            (response(&one, &none), true, "POST /a response 200.x", "field is gone"),
-            (response(&none, &one), false, "POST /a response 200.x", "field is new and optional"),
-            (response(&none, &must), false, "POST /a response 200.x", "field is new and required"),
-            (response(&one, &must), false, "POST /a response 200.x", "became required"),
-            (response(&must, &one), true, "POST /a response 200.x", "became optional"),
-            (response(&limited(50), &limited(40)), false, "POST /a response 200.x", "maxLength 50 became 40"),
-            (response(&known(&["A"]), &known(&["A", "B"])), false, "POST /a response 200.x", "enum value \"B\" is new"),
-        ];
-        for (found, breaking, place, what) in cases {
-            assert_eq!(found, [Change { breaking, place: place.into(), what: what.into() }]);
-        }
-    }
-
-    #[test]
-    fn operations_and_parameters_come_and_go() {
-        let with = |path: &str, parameters: Value| {
-            Document::new(
-                "x.yaml",
-                json!({ "paths": { path: { "get": { "operationId": "a", "parameters": parameters, "responses": {} } } } }),
-            )
-        };
-        let key = |required: bool| json!([{ "name": "Idempotency-Key", "in": "header", "required": required, "schema": { "type": "string" } }]);
-        let told = |old: &Document, new: &Document| {
-            changes(old, new).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            told(&with("/a", json!([])), &with("/b", json!([]))),
-            ["breaking  GET /a: operation is gone", "additive  GET /b: operation is new"]
-        );
-        assert_eq!(
-            told(&with("/a", key(false)), &with("/a", key(true))),
-            ["breaking  GET /a header idempotency-key parameter: became required"]
-        );
-        assert_eq!(told(&with("/a", key(true)), &with("/a", key(true))), [""; 0]);
-    }
-
-    #[test]
-    fn a_component_is_told_once_under_its_own_name() {
-        let with = |values: &[&str]| {
-            let state = json!({ "$ref": "#/components/schemas/State" });
-            let mut document = document(json!({}), object(json!({ "a": state, "b": state }), &[]));
-            document.schemas_mut().insert("State".into(), json!({ "type": "string", "enum": values }));
-            document
-        };
-        let told = changes(&with(&["A"]), &with(&["A", "NEW"])).unwrap();
-        assert_eq!(told, [Change { breaking: false, place: "State".into(), what: "enum value \"NEW\" is new".into() }]);
-    }
-}
+mod tests;

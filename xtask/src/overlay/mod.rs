@@ -92,6 +92,11 @@ pub(crate) fn resolve_only(document: &mut Document) -> Outcome {
 pub(crate) use constraints::limits_of;
 pub(crate) use response_relaxation::sent_components;
 
+/// The step that writes the prefix of the server into the paths.
+pub(crate) fn prefix_paths(document: &mut Document) -> Outcome {
+    (server_prefix::STEP.run)(document)
+}
+
 /// A schema that refers to one of [`RUST_TYPES`] and keeps the description and marks.
 fn rust_type(name: &str, original: &serde_json::Value) -> serde_json::Value {
     let mut schema = serde_json::json!({ "allOf": [crate::document::reference(name)] });

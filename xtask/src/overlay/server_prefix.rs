@@ -22,7 +22,9 @@ fn run(document: &mut Document) -> Outcome {
         return Err(document.trouble("servers", what));
     }
     if let (false, Some(paths)) = (prefix.is_empty(), document.root.get_mut("paths").and_then(Value::as_object_mut)) {
-        *paths = std::mem::take(paths).into_iter().map(|(path, item)| (format!("{prefix}{path}"), item)).collect();
+        // What is no path is an address of the merchant, not of the server.
+        let prefixed = |path: String| if path.starts_with('/') { format!("{prefix}{path}") } else { path };
+        *paths = std::mem::take(paths).into_iter().map(|(path, item)| (prefixed(path), item)).collect();
     }
     Ok(())
 }
