@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::document::{Document, Outcome, Trouble, referenced};
+use crate::document::{Document, METHODS, Outcome, Trouble, referenced};
 
 /// Loads the file at `path`, to be called `name` in errors.
 pub(crate) fn load(path: &Path, name: &str) -> Outcome<Document> {
@@ -40,9 +40,84 @@ pub(crate) fn parse(text: &str, name: &str) -> Outcome<Document> {
     if let Some(version) = document.root.pointer_mut("/info/version").filter(|version| version.is_number()) {
         *version = version.to_string().into();
     }
+    check_containers(&document)?;
     check_references(&document)?;
     check_aliases(&document)?;
     Ok(document)
+}
+
+/// Lists and mappings where they belong: what is read as another kind would be left out.
+fn check_containers(document: &Document) -> Outcome {
+    let of = |value: &Value, key: &str, place: &str, wanted: Kind| match value.get(key) {
+        None => Ok(()),
+        Some(found) if wanted.fits(found) => Ok(()),
+        Some(_) => Err(document.trouble(place, format!("`{key}` must be {}", wanted.name()))),
+    };
+    let root = &document.root;
+    for key in ["paths", "components", "info"] {
+        of(root, key, "", Kind::Mapping)?;
+    }
+    for (path, item) in root["paths"].as_object().into_iter().flatten() {
+        let place = format!("paths.{path}");
+        of(&root["paths"], path, "paths", Kind::Mapping)?;
+        of(item, "parameters", &place, Kind::List)?;
+        for method in METHODS.iter().filter(|method| item.get(**method).is_some()) {
+            of(item, method, &place, Kind::Mapping)?;
+            let place = format!("{place}.{method}");
+            let operation = &item[*method];
+            of(operation, "parameters", &place, Kind::List)?;
+            for key in ["responses", "requestBody", "callbacks"] {
+                of(operation, key, &place, Kind::Mapping)?;
+            }
+            of(&operation["requestBody"], "content", &format!("{place}.requestBody"), Kind::Mapping)?;
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                of(&operation["responses"], status, &format!("{place}.responses"), Kind::Mapping)?;
+                of(response, "content", &format!("{place}.responses.{status}"), Kind::Mapping)?;
+            }
+        }
+    }
+    of(&root["components"], "schemas", "components", Kind::Mapping)?;
+    for (name, schema) in document.schemas() {
+        let place = format!("components.schemas.{name}");
+        if !schema.is_object() {
+            return Err(document.trouble(&place, "must be a mapping"));
+        }
+        for key in ["properties", "discriminator"] {
+            of(schema, key, &place, Kind::Mapping)?;
+        }
+        for key in ["enum", "required"] {
+            of(schema, key, &place, Kind::List)?;
+        }
+        for key in ["oneOf", "anyOf", "allOf"] {
+            of(schema, key, &place, Kind::List)?;
+            if schema[key].as_array().is_some_and(Vec::is_empty) {
+                return Err(document.trouble(&place, format!("`{key}` must have a branch")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Mapping,
+    List,
+}
+
+impl Kind {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Mapping => value.is_object(),
+            Self::List => value.is_array(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mapping => "a mapping",
+            Self::List => "a list",
+        }
+    }
 }
 
 /// Every local reference must lead somewhere.
@@ -124,6 +199,29 @@ mod tests {
 
     fn error(text: &str) -> String {
         parse(text, "x.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn lists_and_mappings_in_each_others_place_are_told() {
+        let cases = [
+            ("paths: []", "x.yaml: `paths` must be a mapping"),
+            ("paths: { /a: { get: [] } }", "x.yaml: at paths./a: `get` must be a mapping"),
+            ("paths: { /a: { get: { parameters: {} } } }", "x.yaml: at paths./a.get: `parameters` must be a list"),
+            ("paths: { /a: { get: { responses: [] } } }", "x.yaml: at paths./a.get: `responses` must be a mapping"),
+            ("components: { schemas: [] }", "x.yaml: at components: `schemas` must be a mapping"),
+            ("components: { schemas: { A: 5 } }", "x.yaml: at components.schemas.A: must be a mapping"),
+            (
+                "components: { schemas: { A: { properties: [] } } }",
+                "x.yaml: at components.schemas.A: `properties` must be a mapping",
+            ),
+            (
+                "components: { schemas: { A: { oneOf: [] } } }",
+                "x.yaml: at components.schemas.A: `oneOf` must have a branch",
+            ),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(error(&format!("openapi: 3.0.3\n{text}\n")), wanted);
+        }
     }
 
     #[test]

@@ -191,8 +191,11 @@ fn exploded(parameter: &Value, components: &Value) -> Option<Vec<Value>> {
     let schema = written_out(parameter_schema(parameter), components);
     let members = schema["properties"].as_object()?;
     let required = |name: &str| schema["required"].as_array().is_some_and(|list| list.iter().any(|item| item == name));
+    let deep = parameter["style"] == "deepObject";
+    let holder = parameter["name"].as_str().unwrap_or_default();
     let part = |(name, schema): (&String, &Value)| {
-        let mut part = json!({ "name": name, "in": "query", "required": required(name), "schema": schema });
+        let wire = if deep { format!("{holder}[{name}]") } else { name.clone() };
+        let mut part = json!({ "name": wire, "in": "query", "required": required(name), "schema": schema });
         if schema["description"].is_string() {
             part["description"] = schema["description"].clone();
         }

@@ -99,12 +99,12 @@ fn take_limits(
         match limits.shift_remove(keyword) {
             Some(Value::Bool(true)) => {
                 if let Some(bound) = limits.get(inclusive).and_then(Value::as_i64) {
-                    limits.insert(inclusive.into(), json!(bound + step));
+                    limits.insert(inclusive.into(), json!(bound.saturating_add(step)));
                 }
             }
             Some(Value::Number(bound)) => {
                 if let Some(bound) = bound.as_i64() {
-                    limits.insert(inclusive.into(), json!(bound + step));
+                    limits.insert(inclusive.into(), json!(bound.saturating_add(step)));
                 }
             }
             _ => {}

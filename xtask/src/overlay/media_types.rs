@@ -28,7 +28,10 @@ fn run(document: &mut Document) -> Outcome {
             operation.shift_remove("requestBody");
         }
         for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
-            if let Err(what) = one_media_type(response) {
+            // Error answers are read by nobody here, whatever they are.
+            if let Err(what) = one_media_type(response)
+                && status.starts_with('2')
+            {
                 trouble.get_or_insert((format!("{place}.responses.{status}"), what));
             }
         }
@@ -39,15 +42,13 @@ fn run(document: &mut Document) -> Outcome {
     }
 }
 
-/// Leaves one media type with a schema, or none at all; says whether a body is left.
+/// Leaves one media type with a schema, or none where none has one; says whether a body is
+/// left.
 fn one_media_type(body: &mut Value) -> Result<bool, String> {
     let Some(body) = body.as_object_mut() else { return Ok(false) };
     let content = body.shift_remove("content");
     let content: Map<String, Value> = content.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
     let essence = |media: &str| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if let Some(media) = content.keys().find(|media| essence(media).starts_with("multipart/")) {
-        return Err(format!("{media} bodies cannot be sent: only JSON and forms can"));
-    }
     let with_schema: Vec<(String, &Value)> =
         content.iter().filter_map(|(media, content)| Some((essence(media), content.get("schema")?))).collect();
     let rank = |media: &str| match media {
@@ -59,7 +60,13 @@ fn one_media_type(body: &mut Value) -> Result<bool, String> {
     };
     let best =
         with_schema.iter().filter_map(|(media, schema)| Some((rank(media)?, *schema))).min_by_key(|(rank, _)| *rank);
-    let Some((rank, schema)) = best else { return Ok(false) };
+    let Some((rank, schema)) = best else {
+        // A body that would be left out without a word is lost on the wire.
+        return match with_schema.first() {
+            Some((media, _)) => Err(format!("{media} bodies cannot be sent or read: only JSON and forms can")),
+            None => Ok(false),
+        };
+    };
     let media = if rank == 3 { "application/x-www-form-urlencoded" } else { "application/json" };
     body.insert("content".into(), json!({ media: { "schema": schema } }));
     Ok(true)
@@ -80,7 +87,7 @@ mod tests {
             (json!({ "application/problem+json": schema("a") }), Some("application/json")),
             (json!({ "application/x-www-form-urlencoded": schema("a") }), Some("application/x-www-form-urlencoded")),
             (json!({ "application/json": {} }), None),
-            (json!({ "text/plain": schema("a") }), None),
+            (json!({ "multipart/form-data": schema("a"), "application/json": schema("b") }), Some("application/json")),
         ];
         for (content, kept) in cases {
             let mut body = json!({ "content": content });
@@ -90,15 +97,17 @@ mod tests {
     }
 
     #[test]
-    fn a_multipart_body_is_an_error_that_says_so() {
-        let content = json!({ "multipart/form-data": { "schema": {} } });
-        let mut document = Document::new(
-            "x.yaml",
-            json!({ "paths": { "/a": { "post": { "requestBody": { "content": content } } } } }),
-        );
-        assert_eq!(
-            run(&mut document).unwrap_err().to_string(),
-            "x.yaml: at paths./a.post.requestBody: multipart/form-data bodies cannot be sent: only JSON and forms can"
-        );
+    fn a_body_of_another_kind_is_an_error_that_says_so() {
+        for media in ["multipart/form-data", "text/plain", "application/xml"] {
+            let content = json!({ media: { "schema": {} } });
+            let mut document = Document::new(
+                "x.yaml",
+                json!({ "paths": { "/a": { "post": { "requestBody": { "content": content } } } } }),
+            );
+            let wanted = format!(
+                "x.yaml: at paths./a.post.requestBody: {media} bodies cannot be sent or read: only JSON and forms can"
+            );
+            assert_eq!(run(&mut document).unwrap_err().to_string(), wanted);
+        }
     }
 }

@@ -84,7 +84,7 @@ fn classify(document: &Document, schema: &Value, names: &[String]) -> Option<(Op
             return Some((Some(tag.to_owned()), branches));
         }
     }
-    for tag in members(document, &names[0]) {
+    for tag in members(document, names.first()?) {
         if let Some(branches) = all_marked(names, |name| constants(document, name, &tag)) {
             return Some((Some(tag), branches));
         }
