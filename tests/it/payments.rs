@@ -74,6 +74,14 @@ async fn force_approve_by_phone_and_by_token() {
     let (sandbox, client) = created().await;
     client.payments().force_approve(REFERENCE).phone_number("4712345678").await.unwrap();
     assert_eq!(sandbox.money(REFERENCE, "authorized"), Some(1000));
+    let other = "acme-order-1043";
+    let order = NewPayment::web_redirect(other, Amount::nok_minor(1000), "https://acme.example/thanks");
+    let created = client.payments().create(order).await.unwrap();
+    let token = created.redirect_url().unwrap().split("token=").nth(1).unwrap().to_owned();
+    let wrong = client.payments().force_approve(other).token("not-this-one").await.unwrap_err();
+    assert_eq!(wrong.code(), Some("10010"));
+    client.payments().force_approve(other).token(token).await.unwrap();
+    assert_eq!(sandbox.money(other, "authorized"), Some(1000));
     let again = client.payments().force_approve(REFERENCE).await.unwrap_err();
     assert_eq!(again.code(), Some("6230"));
 }

@@ -375,7 +375,7 @@ async fn a_key_has_one_effect_and_one_answer() {
         let first = keyed(INIT, "k", payment(&psp)).await;
         assert_eq!(first.0, 200);
         assert_eq!(keyed(INIT, "k", payment(&psp)).await, first, "no error 44");
-        assert_eq!(keyed(INIT, "k", set(payment(&psp), "amount", 100.into())).await.0, 409, "another request");
+        assert_eq!(keyed(INIT, "k", set(payment(&psp), "amount", 100.into())).await.0, 400, "another request");
         let taken = keyed(INIT, "k2", payment(&psp)).await;
         assert_eq!((taken.0, error(&taken.1).0), (400, "44"));
         assert_eq!(keyed(INIT, "k2", payment(&psp)).await, taken, "a refusal is kept, to its support id");

@@ -111,8 +111,14 @@ impl Deref for CheckedSandbox {
 
 impl Drop for CheckedSandbox {
     fn drop(&mut self) {
-        let violations = self.violations();
-        if !std::thread::panicking() && !self.tolerant {
+        let mut violations = self.violations();
+        if self.tolerant {
+            // What the sandbox answers keeps to the documents in any case.
+            violations.retain(|violation| !violation.contains("): request "));
+            // Required by its document, and there with an initial charge only by its prose.
+            violations.retain(|violation| !violation.ends_with("(DraftAgreement): answer 201 `chargeId` is required"));
+        }
+        if !std::thread::panicking() {
             assert!(violations.is_empty(), "exchanges broke the documents: {violations:#?}");
         }
     }

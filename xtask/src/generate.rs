@@ -334,3 +334,46 @@ pub fn difference(workspace: &Path, files: &Files) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_api_is_told_with_those_that_are_known() {
+        let error = workspace_files(&workspace_root(), Some("epaymint")).unwrap_err().to_string();
+        let known = "access-token, checkout, epayment, psp, recurring, recurring-v2, webhooks";
+        assert_eq!(error, format!("openapi/epaymint.yaml: no such document (known: {known})"));
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_differs_and_each_file_whole() {
+        let folder = std::env::temp_dir().join(format!("vipps-xtask-{}", std::process::id()));
+        let files: Files = [("a/b.rs".into(), "new".to_owned()), ("c.rs".into(), "same".to_owned())].into();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("c.rs"), "same").unwrap();
+        assert!(difference(&folder, &files).contains("+new"));
+        assert_eq!(write(&folder, &files).unwrap(), [PathBuf::from("a/b.rs")]);
+        assert_eq!(difference(&folder, &files), "");
+        assert!(write(&folder, &files).unwrap().is_empty());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_document_in_trouble_leaves_every_file_as_it_was() {
+        let folder = std::env::temp_dir().join(format!("vipps-xtask-trouble-{}", std::process::id()));
+        for (path, text) in [
+            ("openapi/a.yaml", "openapi: 3.0.3\ninfo: { title: A, version: v1 }\npaths: {}\n"),
+            ("openapi/b.yaml", "openapi: 3.0.3\npaths: []\n"),
+            ("crates/vipps-a/src/lib.rs", ""),
+        ] {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let error = workspace_files(&folder, None).unwrap_err().to_string();
+        assert_eq!(error, "openapi/b.yaml: `paths` must be a mapping");
+        assert!(workspace_files(&folder, Some("a")).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -193,19 +193,18 @@ fn scripted(shared: &Shared, request: &Request<'_>, status: u16, body: BodyKind,
     match body {
         BodyKind::Empty => Answer::empty(status),
         BodyKind::Html => Answer { body: html.into(), media: HTML, ..Answer::empty(status) },
-        // Recurring has a shape of its own for it.
-        BodyKind::Gateway if request.api().starts_with("recurring") => Answer::json(
-            status,
-            &json!({
-                "responseInfo": { "responseCode": status, "responseMessage": problem::reason(status) },
-                "result": { "message": "scripted fault" },
-            }),
-        ),
+        BodyKind::Gateway if request.api().starts_with("recurring") => recurring_gateway(status, "scripted fault"),
         BodyKind::Gateway => Answer::gateway(status, "scripted fault"),
         BodyKind::Problem | BodyKind::Truncated => {
             problem::bare(status, "scripted fault", code, &context(&mut shared.lock(), request))
         }
     }
+}
+
+/// The gateway in front of Recurring has a shape of its own.
+fn recurring_gateway(status: u16, message: &str) -> Answer {
+    let info = json!({ "responseCode": status, "responseMessage": problem::reason(status) });
+    Answer::json(status, &json!({ "responseInfo": info, "result": { "message": message } }))
 }
 
 /// A thing that is held while a stall lasts, also when the client gives up.
@@ -257,7 +256,7 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         return access_token::fetch(world, request, now);
     }
     if request.api() == "recurring-v2" && !world.settings.recurring_v2_available {
-        return Answer::gateway(404, "Resource not found");
+        return recurring_gateway(404, "Resource not found");
     }
     if let Some(answer) = guard::unauthenticated(world, request, now) {
         return answer;
