@@ -3,7 +3,7 @@
 //! The documents are compiled in, in the compact form that `cargo xtask generate` writes.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
@@ -62,18 +62,18 @@ pub(crate) struct Operation {
     template: Vec<String>,
     body_required: bool,
     headers: Vec<(String, bool)>,
-    document: std::sync::Arc<Map<String, Value>>,
+    document: Arc<Map<String, Value>>,
     body: Option<Value>,
     responses: Map<String, Value>,
     body_validator: OnceLock<Option<Validator>>,
-    named_validators: Mutex<HashMap<String, Option<Validator>>>,
+    named_validators: Mutex<HashMap<String, Option<Arc<Validator>>>>,
 }
 
 impl Operation {
     fn all_of(api: &'static str, text: &str) -> Vec<Self> {
         let mut document: Value = serde_json::from_str(text).expect("the generator writes JSON");
         bound_int32(&mut document);
-        let defs = std::sync::Arc::new(document["$defs"].as_object().cloned().unwrap_or_default());
+        let defs = Arc::new(document["$defs"].as_object().cloned().unwrap_or_default());
         let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let operation = |operation: &Value| Self {
             api,
@@ -137,9 +137,15 @@ impl Operation {
     /// The fields of a value that break one of the document's schemas, by its name.
     pub(crate) fn schema_violations(&self, schema: &str, value: &Value) -> Vec<(String, String)> {
         let reference = serde_json::json!({ "$ref": format!("#/$defs/{schema}") });
+        let validator = self.kept_validator(schema, &reference);
+        validator.map(|validator| violations(&validator, value)).unwrap_or_default()
+    }
+
+    /// A validator that is compiled once, under a name of its own.
+    fn kept_validator(&self, name: &str, schema: &Value) -> Option<Arc<Validator>> {
         let mut named = self.named_validators.lock().unwrap_or_else(PoisonError::into_inner);
-        let validator = named.entry(schema.to_owned()).or_insert_with(|| self.validator(&reference));
-        validator.as_ref().map(|validator| violations(validator, value)).unwrap_or_default()
+        let compile = || self.validator(schema).map(Arc::new);
+        named.entry(name.to_owned()).or_insert_with(compile).clone()
     }
 
     /// Members of a request body that the document does not name, as paths.
@@ -275,11 +281,16 @@ pub fn exchange_violations(method: &str, path: &str, request: &[u8], status: u16
             Err(_) => tell("request body is no JSON".into()),
         }
     }
-    match operation.responses.get(&status.to_string()).or_else(|| operation.responses.get("default")) {
+    let listed = status.to_string();
+    let listed = if operation.responses.contains_key(&listed) { listed } else { "default".to_owned() };
+    match operation.responses.get(&listed) {
         None => tell(format!("status {status} is not documented")),
         Some(Value::Null) if answer.is_empty() || !success => {}
         Some(Value::Null) => tell(format!("status {status} has no body by the document")),
-        Some(schema) => match (serde_json::from_slice::<Value>(answer), operation.validator(schema)) {
+        Some(schema) => match (
+            serde_json::from_slice::<Value>(answer),
+            operation.kept_validator(&format!("answer {listed}"), schema),
+        ) {
             (Ok(body), Some(validator)) => {
                 for (name, rule) in violations(&validator, &body) {
                     tell(format!("answer {status} `{name}` {rule}"));
