@@ -35,6 +35,8 @@ mod retries;
 mod sandbox_checkout;
 /// Deliveries: signatures, retries, order, misbehaviour.
 mod sandbox_deliveries;
+/// Where rules of the other APIs end.
+mod sandbox_edges;
 /// Express, card passthrough and the other callbacks of ePayment.
 mod sandbox_express;
 /// Large, deep, slow, broken and arbitrary requests hurt nobody.

@@ -5,6 +5,8 @@ use vipps_tests::{Http, Receiver};
 
 /// What happens beyond the session's own API: callbacks, logistics, the payment or agreement behind.
 mod beyond;
+/// Where its rules end.
+mod edges;
 
 const SESSIONS: &str = "/checkout/v3/session";
 const SESSION: &str = "/checkout/v3/session/acme-order-42";

@@ -47,6 +47,9 @@ pub(crate) fn answer(
         }
         "refundPayment" => {
             let value = modification(world, request, &id, &body)?;
+            if !world.settings.refund_allowed {
+                return Err(Refusal::Code(5100));
+            }
             modified(world, &id, now, |payment, moment| payment.refund(value, key, &terms, moment))
         }
         "cancelPayment" => {
@@ -273,6 +276,9 @@ fn rules(
     customer(body, flow)?;
     if !body["customer"]["personalQr"].is_null() && body["customerInteraction"] != "CUSTOMER_PRESENT" {
         world.warn(request.id(), "a personal QR code is scanned where the customer is: send CUSTOMER_PRESENT");
+    }
+    if !world.settings.bank_account_verified {
+        return refuse(5060);
     }
     if flow == "PUSH_MESSAGE" && !world.settings.push_message_allowed {
         return refuse(5080);
