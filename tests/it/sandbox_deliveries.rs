@@ -288,3 +288,23 @@ async fn webhooks_misbehave_as_told() {
     let http = Http::start_manual().await;
     assert_eq!(http.control("POST", "deliveries/mode", json!({ "mode": "eat" })).await.0, 400);
 }
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_holds_up_no_other() {
+    let http = Http::start().await;
+    let (hanging, quick) = (Receiver::silent().await, Receiver::start().await);
+    for receiver in [&hanging, &quick] {
+        register(&http, &receiver.url("/hook"), &[CREATED]).await;
+    }
+    assert_eq!(http.create(&order("acme-order-1", 1000)).await.0, 201);
+    assert_eq!(http.create(&order("acme-order-2", 1000)).await.0, 201);
+    // Well before the ten seconds that the other may take.
+    for _ in 0..2000 {
+        if quick.received().len() == 2 {
+            break;
+        }
+        assert_eq!(http.control("GET", "clock", Value::Null).await.0, 200);
+    }
+    assert_eq!(told(&quick), pairs(&[("acme-order-1", "CREATED"), ("acme-order-2", "CREATED")]));
+    assert!(hanging.received().len() <= 1, "it is sent one at a time");
+}

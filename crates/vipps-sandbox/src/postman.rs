@@ -1,9 +1,10 @@
 //! Carries calls to merchants over the network, and lets time pass.
 //!
-//! One turn at a time: either the sandbox follows its clock, or somebody advances it. So
-//! everything happens in the order of its time, and a merchant who calls back during a
-//! call finds the state and the clock of that moment.
+//! Time passes only while nothing is being sent: either the sandbox follows its clock, or
+//! somebody advances it. So everything happens in the order of its time, and a merchant who
+//! calls back during a call finds the state and the clock of that moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -23,10 +24,7 @@ const MOST_REPLY: usize = 1024 * 1024;
 /// Follows the clock until told to stop: whatever is due happens by itself.
 pub(crate) async fn follow_clock(shared: Shared, mut stopped: watch::Receiver<bool>) {
     loop {
-        {
-            let _turn = shared.turn().await;
-            run_due(&shared).await;
-        }
+        begin_due(&shared).await;
         let wait = shared.sleep_until_due();
         let due = async {
             match wait {
@@ -39,6 +37,32 @@ pub(crate) async fn follow_clock(shared: Shared, mut stopped: watch::Receiver<bo
             () = due => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
+    }
+}
+
+/// Begins to send everything due by now: in order for each registration, and a registration
+/// whose endpoint hangs holds up no other.
+async fn begin_due(shared: &Shared) {
+    let turn = Arc::new(shared.share_turn().await);
+    let parcels = {
+        let mut world = shared.lock();
+        let now = world.settle();
+        world.outbox.take_due(now)
+    };
+    for parcel in parcels {
+        let lane = parcel.lane.clone();
+        if !shared.enqueue(parcel) {
+            continue;
+        }
+        let (shared, turn) = (shared.clone(), turn.clone());
+        tokio::spawn(async move {
+            while let Some(parcel) = shared.dequeue(&lane) {
+                attempt(&shared, parcel).await;
+                // The next try, or the next of its lane, may be due before the clock wakes.
+                shared.nudge(&shared.lock());
+            }
+            drop(turn);
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! A running sandbox, as a test holds it.
 
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -7,11 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, RwLockWriteGuard, watch};
 use vipps_types::{Credentials, Environment};
 
 use crate::clock::Millis;
 use crate::customer::Customer;
+use crate::deliver::Parcel;
 use crate::faults::{Fault, Script};
 use crate::ledger;
 use crate::options::Options;
@@ -25,8 +27,10 @@ pub(crate) struct Shared(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     world: Mutex<World>,
-    /// Whoever holds it lets time pass and sends what is due.
-    turn: tokio::sync::Mutex<()>,
+    /// Shared by whatever is being sent; whoever lets time pass has it alone.
+    turn: Arc<RwLock<()>>,
+    /// What waits for each registration that something is being sent to.
+    lanes: Mutex<HashMap<String, VecDeque<Parcel>>>,
     wake: Notify,
     /// When the clock wakes by itself, so that only earlier events wake it.
     sleeping_until: AtomicI64,
@@ -35,16 +39,46 @@ struct Parts {
 
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
-        let (turn, wake, http) = (tokio::sync::Mutex::new(()), Notify::new(), OnceLock::new());
-        Self(Arc::new(Parts { world: Mutex::new(world), turn, wake, sleeping_until: AtomicI64::new(0), http }))
+        Self(Arc::new(Parts {
+            world: Mutex::new(world),
+            turn: Arc::default(),
+            lanes: Mutex::default(),
+            wake: Notify::new(),
+            sleeping_until: AtomicI64::new(0),
+            http: OnceLock::new(),
+        }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.turn.lock().await
+    /// Waits until nothing is being sent, and lets nothing else begin.
+    pub(crate) async fn turn(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.turn.write().await
+    }
+
+    /// For as long as something is being sent. Waits for whoever waits for a turn.
+    pub(crate) async fn share_turn(&self) -> OwnedRwLockReadGuard<()> {
+        self.0.turn.clone().read_owned().await
+    }
+
+    /// Puts a parcel into its lane; true where the lane was empty, and somebody must empty it.
+    pub(crate) fn enqueue(&self, parcel: Parcel) -> bool {
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !lanes.contains_key(&parcel.lane);
+        lanes.entry(parcel.lane.clone()).or_default().push_back(parcel);
+        is_new
+    }
+
+    /// The next parcel of a lane; none is left when it is gone.
+    pub(crate) fn dequeue(&self, lane: &str) -> Option<Parcel> {
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = lanes.get_mut(lane).and_then(VecDeque::pop_front);
+        if next.is_none() {
+            lanes.remove(lane);
+        }
+        next
     }
 
     /// Wakes the clock where something is due before it would wake by itself.
