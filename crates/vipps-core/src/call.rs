@@ -2,8 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -13,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use tracing::Instrument as _;
 use vipps_types::{IdempotencyKey, Violation};
 
+use crate::attempt::{ATTEMPT, Attempt, Ended, Failure, not_authenticated, out_of_time};
 use crate::backoff::Backoff;
 use crate::error::{Error, Indeterminate, InvalidRequest, NotSent, Refused, Report, Source, TokenError, Unreadable};
 use crate::observe::Event;
@@ -101,110 +101,6 @@ impl Call {
     }
 }
 
-/// One attempt, as the hooks of a generated client see it; how far it came is also known
-/// when it is cut short.
-struct Attempt {
-    operation: &'static str,
-    key: Option<HeaderValue>,
-    token: OnceLock<Arc<AccessToken>>,
-    /// A request of the call's own operation went through the hook, with its key.
-    begun: AtomicBool,
-    /// The status of the answer, 0 before it.
-    status: AtomicU16,
-}
-
-impl Attempt {
-    /// True when nothing can have been sent: an access token was still waited for.
-    fn waits_for_token(&self, auth: Auth) -> bool {
-        auth == Auth::Bearer && self.token.get().is_none()
-    }
-
-    fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
-    }
-
-    fn status(&self) -> Option<u16> {
-        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
-    }
-}
-
-tokio::task_local! {
-    static ATTEMPT: Arc<Attempt>;
-}
-
-/// Whether the call names this operation. Outside of a call there is nothing to compare with.
-pub(crate) fn is_called(operation: &'static str) -> bool {
-    ATTEMPT.try_with(|attempt| attempt.operation == operation).unwrap_or(true)
-}
-
-/// A request of the call is complete and about to be sent.
-pub(crate) fn begin_request() {
-    let _ = ATTEMPT.try_with(|attempt| attempt.begun.store(true, Ordering::Relaxed));
-}
-
-pub(crate) fn current_token() -> Option<Arc<AccessToken>> {
-    ATTEMPT.try_with(|attempt| attempt.token.get().cloned()).ok().flatten()
-}
-
-pub(crate) fn current_key() -> Option<HeaderValue> {
-    ATTEMPT.try_with(|attempt| attempt.key.clone()).ok().flatten()
-}
-
-pub(crate) fn note_status(status: u16) {
-    let _ = ATTEMPT.try_with(|attempt| attempt.status.store(status, Ordering::Relaxed));
-}
-
-/// Why an attempt gave no value.
-struct Failure {
-    evidence: Evidence,
-    prospect: Prospect,
-    ended: &'static str,
-    status: Option<u16>,
-    problem: Option<Problem>,
-    retry_after: Option<Duration>,
-    timeout: Option<Duration>,
-    token: Option<Arc<TokenFailure>>,
-    source: Option<Source>,
-}
-
-impl Failure {
-    fn new(evidence: Evidence, prospect: Prospect, ended: &'static str) -> Self {
-        Self {
-            evidence,
-            prospect,
-            ended,
-            status: None,
-            problem: None,
-            retry_after: None,
-            timeout: None,
-            token: None,
-            source: None,
-        }
-    }
-
-    fn source(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    fn status(mut self, status: Option<u16>) -> Self {
-        self.status = status;
-        self
-    }
-}
-
-/// What ends a call at once: a failed attempt, or a request that was never valid.
-enum Ended {
-    Failed(Box<Failure>),
-    Invalid(String),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
-    }
-}
-
 impl Transport {
     /// Runs one call: `attempt` makes one attempt each time it is asked, always the same.
     ///
@@ -269,13 +165,7 @@ impl Transport {
             attempt = course.attempts,
             http.response.status_code = tracing::field::Empty,
         );
-        let current = Arc::new(Attempt {
-            operation: operation.id,
-            key: course.key.clone(),
-            token: OnceLock::new(),
-            begun: AtomicBool::new(false),
-            status: AtomicU16::new(0),
-        });
+        let current = Arc::new(Attempt::new(operation.id, course.key.clone()));
         let timer = self.clock().limit(limit);
         let exchange = pin!(async {
             if operation.auth == Auth::Bearer {
@@ -375,31 +265,6 @@ impl Transport {
     fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         retry::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock().wall())
     }
-}
-
-/// An attempt that did not end within its limit: what is known decides what it proves.
-fn out_of_time(limit: Duration, attempt: &Attempt, auth: Auth) -> Failure {
-    let (evidence, ended) = match attempt.status() {
-        Some(200..=299) => (Evidence::Unreadable, "cut-off"),
-        Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
-        None if attempt.waits_for_token(auth) => (Evidence::NotSent, "no-token"),
-        // Also where no hook saw a request: it may have been sent past the hooks.
-        None => (Evidence::Lost, "timeout"),
-    };
-    let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(attempt.status());
-    failure.timeout = Some(limit);
-    if failure.evidence == Evidence::NotSent {
-        failure.token = Some(Arc::new(TokenFailure::out_of_time(limit)));
-    }
-    failure
-}
-
-fn not_authenticated(token: Arc<TokenFailure>) -> Ended {
-    let prospect = if token.transient { Prospect::Transient } else { Prospect::Final };
-    let mut failure = Failure::new(Evidence::NotSent, prospect, "no-token");
-    failure.retry_after = token.retry_after;
-    failure.token = Some(token);
-    failure.into()
 }
 
 /// Where a call stands.

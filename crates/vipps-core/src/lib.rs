@@ -19,6 +19,7 @@
 //! One call is 1 to n attempts; all share one idempotency key and one body. The only loop
 //! is in `call.rs`. Nothing here pools work, queues or polls.
 
+mod attempt;
 mod backoff;
 mod budget;
 mod call;

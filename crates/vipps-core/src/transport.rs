@@ -10,8 +10,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, He
 use serde::Deserialize;
 use vipps_types::{Credentials, Environment, LooseText, MerchantSerialNumber, Secret};
 
+use crate::attempt;
 use crate::budget::Budget;
-use crate::call;
 use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
 use crate::observe::Observer;
@@ -158,7 +158,7 @@ impl Transport {
     ) -> Result<(), progenitor_client::Error<E>> {
         let refuse = |why: &str| progenitor_client::Error::Custom(why.to_owned());
         let Some(operation) = operation else { return Err(refuse("the operation is not in its crate's table")) };
-        if !call::is_called(operation.id) {
+        if !attempt::is_called(operation.id) {
             return Err(refuse("the attempt sends another operation than the call names"));
         }
         let path = request.url().path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default();
@@ -175,7 +175,7 @@ impl Transport {
         // come the few of this one.
         let own = std::mem::replace(request.headers_mut(), self.inner.headers.clone());
         let headers = request.headers_mut();
-        let key = call::current_key();
+        let key = attempt::current_key();
         for (name, value) in own {
             // The key of the call is that of every attempt, whatever the request brought.
             if let Some(name) = name.filter(|name| key.is_none() || *name != IDEMPOTENCY_KEY) {
@@ -190,7 +190,7 @@ impl Transport {
         }
         match operation.auth {
             Auth::Bearer => {
-                let token = match call::current_token() {
+                let token = match attempt::current_token() {
                     Some(token) => token,
                     // A request outside `run`: its own token, and no loop around it.
                     None => Box::pin(self.token()).await.map_err(|error| refuse(&error.to_string()))?,
@@ -202,7 +202,7 @@ impl Transport {
                 self.insert_keys(headers);
             }
         }
-        call::begin_request();
+        attempt::begin_request();
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Transport {
     #[doc(hidden)]
     pub fn note(&self, result: &reqwest::Result<reqwest::Response>) {
         if let Ok(response) = result {
-            call::note_status(response.status().as_u16());
+            attempt::note_status(response.status().as_u16());
         }
     }
 
