@@ -15,7 +15,8 @@ pub trait Observer: Send + Sync {
 }
 
 /// What happens to a call, in this order: one start, attempts with retries between them,
-/// one end.
+/// one end. A call that is dropped before it has answered has no end: its last attempt may
+/// have been sent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

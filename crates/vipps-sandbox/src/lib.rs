@@ -22,6 +22,8 @@
 //!
 #![doc = include_str!("docs/control-api.md")]
 //!
+#![doc = include_str!("docs/settings.md")]
+//!
 //! It depends on no client code and signs, checks and reads by its own, so that client and
 //! server cannot share a mistake. It keeps nothing on disk and is no place for real data.
 
