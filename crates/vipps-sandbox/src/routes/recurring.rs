@@ -1,18 +1,19 @@
 //! Recurring API v3: reads a request, asks the domain once, renders the answer.
 
 use serde_json::{Value, json};
-use vipps_types::Currency;
 
+use super::agreement_draft::{draft, interval, management_page, suggestion};
 use super::api::Request;
-use super::body::{self, Address, address, text};
+use super::body::{self, text};
+use super::charge_batch::create_batch;
 use super::recurring_json::{agreement_json, charge_json};
-use crate::agreement::{self, Actor, Agreement, Campaign, Interval, Pricing, Status, Unit, most_suggested};
+use crate::agreement::{Actor, Agreement, Interval, Pricing, Status, Unit};
 use crate::answer::Answer;
 use crate::charge::{self, Charge, Kind, Status as ChargeStatus};
-use crate::clock::{DAY, Millis, parse_day, parse_rfc3339, start_of_day};
+use crate::clock::{DAY, Millis, parse_day, start_of_day};
 use crate::options::Profile;
 use crate::refusal::Refusal;
-use crate::state::{BatchItem, ChargeId, Draft, Effect, World};
+use crate::state::{ChargeId, Effect, World};
 
 /// A due date lies at most so many years ahead.
 const MOST_YEARS_AHEAD: i64 = 2;
@@ -231,213 +232,6 @@ pub(super) fn charges_of(world: &World, agreement: &Agreement, wanted: Option<Ch
     found
 }
 
-fn draft(world: &mut World, request: &Request<'_>, mut body: Value, key: &str, now: Millis) -> Result<Answer, Refusal> {
-    body::numbers_as_texts(world, request, &mut body, &["/phoneNumber"]);
-    body["campaign"]["type"].as_str().filter(|kind| *kind == "FULL_FLEX_CAMPAIGN").map_or(Ok(()), |_| {
-        Err(Refusal::field("campaign.type", "must be PRICE_CAMPAIGN, PERIOD_CAMPAIGN or EVENT_CAMPAIGN"))
-    })?;
-    let (pricing, currency) = pricing(&body["pricing"], world.settings.charge_minimum)?;
-    body::check(request, &body)?;
-    tell_of_other_kinds(world, request, &body)?;
-    campaign_form(&body["campaign"])?;
-    if !body["campaign"].is_null() && !matches!(pricing, Pricing::Legacy { .. }) {
-        return Err(Refusal::field("campaign", "goes with LEGACY pricing alone"));
-    }
-    if currency.as_str() != world.options.market.currency() {
-        if world.settings.strict {
-            return Err(Refusal::field("pricing.currency", "must be that of the sales unit's market"));
-        }
-        world.warn(request.id(), "the currency is not that of the sales unit's market");
-    }
-    if text(&body, "countryCode").is_some_and(|country| country != agreement::country(&currency)) {
-        return Err(Refusal::field("countryCode", "must be the country of the currency"));
-    }
-    let in_app = body["isApp"] == true;
-    let redirect_url = text(&body, "merchantRedirectUrl").unwrap_or_default();
-    if !in_app {
-        redirect(world, request, &redirect_url)?;
-    }
-    let agreement_url = text(&body, "merchantAgreementUrl");
-    match &agreement_url {
-        // An app's addresses are its own business.
-        Some(_) if in_app => {}
-        Some(url) => management_page(world, request, url)?,
-        None if currency == Currency::Nok && world.settings.agreement_url_required_in_norway => {
-            return Err(Refusal::field("merchantAgreementUrl", "is required for Norwegian merchants"));
-        }
-        None => {}
-    }
-    let without_landing = body["skipLandingPage"] == true;
-    if without_landing && !world.settings.skip_landing_page_allowed {
-        let detail = "The sales unit may not skip the landing page.".into();
-        return Err(Refusal::Problem { identifier: "unsupported-feature", status: 403, detail });
-    }
-    let initial = initial_charge(&body["initialCharge"], &currency, now)?;
-    let terms = agreement::Terms {
-        sales_unit: request.sales_unit(world).to_owned(),
-        currency,
-        pricing,
-        interval: interval(&body["interval"]),
-        campaign: campaign(&body["campaign"]),
-        product_name: text(&body, "productName").unwrap_or_default(),
-        product_description: text(&body, "productDescription"),
-        agreement_url,
-        redirect_url,
-        external_id: text(&body, "externalId"),
-        scope: text(&body, "scope").filter(|scope| !scope.trim().is_empty()),
-    };
-    let id = world.draft(Draft { terms, initial, in_app, without_landing }, key, now)?;
-    let Some(agreement) = world.agreement(&id) else { return Err(Refusal::Unknown) };
-    let mut answer = json!({ "agreementId": id, "uuid": agreement.uuid, "chargeId": agreement.initial_charge });
-    if let Some(url) = &agreement.confirmation_url {
-        answer["vippsConfirmationUrl"] = url.as_str().into();
-    }
-    Ok(Answer::json(201, &answer))
-}
-
-/// Members of another kind of pricing or campaign than the one named are not looked at.
-fn tell_of_other_kinds(world: &mut World, request: &Request<'_>, body: &Value) -> Result<(), Refusal> {
-    let pricing = match body["pricing"]["type"].as_str() {
-        Some("VARIABLE") => "VariablePricingRequestV3",
-        Some("FLEXIBLE") => "FlexiblePricingRequestV3",
-        _ => "LegacyPricingRequestV3",
-    };
-    let campaign = match body["campaign"]["type"].as_str() {
-        Some("PERIOD_CAMPAIGN") => "periodCampaignV3",
-        Some("EVENT_CAMPAIGN") => "eventCampaignV3",
-        _ => "priceCampaignV3",
-    };
-    // Unknown to every kind is told of already.
-    let told = request.operation.unknown_members(body);
-    for (member, schema) in [("pricing", pricing), ("campaign", campaign)] {
-        let names = request.operation.unknown_members_of(schema, &body[member]).into_iter();
-        let names = names.map(|name| format!("{member}.{name}")).filter(|name| !told.contains(name));
-        body::tell_unknown(world, request, names.collect())?;
-    }
-    Ok(())
-}
-
-/// The kind of pricing, LEGACY where none is named.
-fn pricing(pricing: &Value, least: i64) -> Result<(Pricing, Currency), Refusal> {
-    if !pricing.is_object() {
-        return Err(Refusal::field("pricing", "is required"));
-    }
-    let currency = match pricing["currency"].as_str() {
-        Some(known @ ("NOK" | "DKK" | "EUR")) => Currency::from(known.to_owned()),
-        Some(_) => return Err(Refusal::field("pricing.currency", "must be one of NOK, DKK, EUR")),
-        None => return Err(Refusal::field("pricing.currency", "is required")),
-    };
-    let amount = |name: &str| match pricing[name].as_i64().filter(|value| i32::try_from(*value).is_ok()) {
-        Some(value) if value >= least.max(1) => Ok(value),
-        Some(_) => Err(Refusal::field(&format!("pricing.{name}"), format!("must be at least {least}"))),
-        None if pricing[name].is_null() => Err(Refusal::field(&format!("pricing.{name}"), "is required")),
-        None => Err(Refusal::field(&format!("pricing.{name}"), "must be a whole number of minor units")),
-    };
-    let pricing = match &pricing["type"] {
-        Value::Null => Pricing::Legacy { price: amount("amount")? },
-        kind if kind == "LEGACY" => Pricing::Legacy { price: amount("amount")? },
-        kind if kind == "VARIABLE" => {
-            let suggested = suggestion(amount("suggestedMaxAmount")?, &currency, least)?;
-            Pricing::Variable { suggested, chosen: None }
-        }
-        kind if kind == "FLEXIBLE" => Pricing::Flexible,
-        _ => return Err(Refusal::field("pricing.type", "must be one of LEGACY, VARIABLE, FLEXIBLE")),
-    };
-    Ok((pricing, currency))
-}
-
-fn suggestion(value: i64, currency: &Currency, least: i64) -> Result<i64, Refusal> {
-    let most = most_suggested(currency);
-    match value {
-        value if value > most => {
-            Err(Refusal::problem("invalid-suggested-max-amount", format!("suggestedMaxAmount is at most {most}.")))
-        }
-        value if value < least => {
-            Err(Refusal::field("pricing.suggestedMaxAmount", format!("must be at least {least}")))
-        }
-        value => Ok(value),
-    }
-}
-
-pub(super) fn interval(period: &Value) -> Option<Interval> {
-    let unit = period["unit"].as_str().and_then(Unit::from_wire)?;
-    Some(Interval { unit, count: period["count"].as_i64()? })
-}
-
-/// What the schema does not say of a campaign: its dates are instants, its price is none
-/// that is paid to the customer.
-pub(super) fn campaign_form(campaign: &Value) -> Result<(), Refusal> {
-    for name in ["end", "eventDate"] {
-        if campaign[name].as_str().is_some_and(|date| parse_rfc3339(date).is_none()) {
-            return Err(Refusal::field(&format!("campaign.{name}"), "must be an RFC 3339 date-time"));
-        }
-    }
-    match campaign["price"].as_i64() {
-        Some(..0) => Err(Refusal::field("campaign.price", "must not be negative")),
-        _ => Ok(()),
-    }
-}
-
-/// A campaign as v3 and Checkout draft it.
-pub(crate) fn campaign(campaign: &Value) -> Option<Campaign> {
-    let price = campaign["price"].as_i64()?;
-    match campaign["type"].as_str()? {
-        "PRICE_CAMPAIGN" => Some(Campaign::Price { price, end: text(campaign, "end")? }),
-        "PERIOD_CAMPAIGN" => Some(Campaign::Period { price, period: interval(&campaign["period"])? }),
-        "EVENT_CAMPAIGN" => {
-            Some(Campaign::Event { price, date: text(campaign, "eventDate")?, text: text(campaign, "eventText")? })
-        }
-        _ => None,
-    }
-}
-
-pub(super) fn initial_charge(
-    initial: &Value,
-    currency: &Currency,
-    now: Millis,
-) -> Result<Option<(charge::Terms, Option<String>)>, Refusal> {
-    if initial.is_null() {
-        return Ok(None);
-    }
-    let amount = initial["amount"].as_i64().filter(|amount| *amount > 0);
-    let terms = charge::Terms {
-        amount: amount.ok_or_else(|| Refusal::field("initialCharge.amount", "must be above 0"))?,
-        currency: currency.clone(),
-        description: text(initial, "description").unwrap_or_default(),
-        due: start_of_day(now),
-        retry_days: 0,
-        kind: Kind::Initial,
-        direct: initial["transactionType"] == "DIRECT_CAPTURE",
-        single_attempt: false,
-        external_id: text(initial, "externalId"),
-    };
-    Ok(Some((terms, text(initial, "orderId"))))
-}
-
-/// Where the customer comes back to: https or an app; http only warns.
-pub(super) fn redirect(world: &mut World, request: &Request<'_>, url: &str) -> Result<(), Refusal> {
-    match address(url) {
-        Address::Unusable => Err(Refusal::field("merchantRedirectUrl", "must be https or the address of an app")),
-        Address::Http if world.settings.strict => Err(Refusal::field("merchantRedirectUrl", "must be https")),
-        Address::Http | Address::Local => {
-            world.warn(request.id(), "`merchantRedirectUrl` would be rejected in production: it must be public https");
-            Ok(())
-        }
-        Address::Https | Address::App => Ok(()),
-    }
-}
-
-fn management_page(world: &mut World, request: &Request<'_>, url: &str) -> Result<(), Refusal> {
-    match address(url) {
-        Address::Https => Ok(()),
-        Address::Local => {
-            world.warn(request.id(), "`merchantAgreementUrl` would be rejected in production: it must be public https");
-            Ok(())
-        }
-        _ => Err(Refusal::field("merchantAgreementUrl", "must be https")),
-    }
-}
-
 fn update(
     world: &mut World,
     request: &Request<'_>,
@@ -523,7 +317,7 @@ fn update(
 }
 
 /// What a request for a charge says, where its form is in order.
-fn charge_terms(
+pub(super) fn charge_terms(
     world: &mut World,
     request: &Request<'_>,
     agreement: &Agreement,
@@ -600,84 +394,4 @@ pub(super) fn create_charge(
         world.must_be_new(&agreement.terms.sales_unit, order_id)?;
     }
     Ok(world.insert_charge(&agreement.id, &agreement.terms.sales_unit, order_id, terms, key, now))
-}
-
-/// Splits a batch: what is wrong in form is told at once, what breaks a rule of state later.
-fn create_batch(
-    world: &mut World,
-    request: &Request<'_>,
-    body: &Value,
-    key: &str,
-    now: Millis,
-) -> Result<Answer, Refusal> {
-    let items = body.as_array().map(Vec::as_slice).unwrap_or_default();
-    if !(1..=2000).contains(&items.len()) {
-        return Err(Refusal::field("body", format!("must have 1 to 2000 charges, has {}", items.len())));
-    }
-    if let Some(index) = items.iter().position(|item| !item.is_object()) {
-        return Err(Refusal::field(&format!("[{index}]"), "must be a JSON object"));
-    }
-    let unit = request.sales_unit(world).to_owned();
-    let (mut accepted, mut invalid) = (Vec::<BatchItem>::new(), Vec::new());
-    let mut taken = std::collections::HashSet::new();
-    for item in items {
-        match batch_item(world, request, item, &unit, key, now) {
-            Ok(batch_item) if taken.insert(batch_item.order_id.clone()) => accepted.push(batch_item),
-            Ok(_) => invalid.push(invalid_item(item, vec!["orderId is twice in the request".into()])),
-            Err(Refusal::Fields(fields)) => {
-                let errors = fields.iter().map(|(name, rule)| format!("{name} {rule}")).collect();
-                invalid.push(invalid_item(item, errors));
-            }
-            Err(Refusal::Problem { identifier, detail, .. }) => {
-                invalid.push(invalid_item(item, vec![format!("{identifier}: {detail}")]));
-            }
-            Err(other) => return Err(other),
-        }
-    }
-    let valid: Vec<&str> = accepted.iter().map(|item| item.order_id.as_str()).collect();
-    let answer = Answer::json(202, &json!({ "validCharges": valid, "invalidCharges": invalid }));
-    world.accept_batch(accepted, now);
-    Ok(answer)
-}
-
-fn batch_item(
-    world: &mut World,
-    request: &Request<'_>,
-    item: &Value,
-    unit: &str,
-    key: &str,
-    now: Millis,
-) -> Result<BatchItem, Refusal> {
-    let violations = request.operation.schema_violations("CreateChargeAsyncV3", item);
-    if !violations.is_empty() {
-        return Err(Refusal::Fields(violations));
-    }
-    let id = text(item, "agreementId").unwrap_or_default();
-    let agreement = world.agreement(&id).filter(|agreement| agreement.terms.sales_unit == unit).cloned();
-    let agreement = agreement.ok_or_else(|| Refusal::problem("resource-not-found", "Agreement not found."))?;
-    let (terms, order_id) = charge_terms(world, request, &agreement, item, now)?;
-    let order_id = order_id.unwrap_or_default();
-    world.must_be_new(unit, &order_id)?;
-    Ok(BatchItem { agreement: id, sales_unit: unit.to_owned(), order_id, terms, key: key.to_owned() })
-}
-
-/// A rejected item of a batch: an echo of what the contract names, and the reasons.
-fn invalid_item(item: &Value, errors: Vec<String>) -> Value {
-    const ECHOED: [&str; 9] = [
-        "due",
-        "retryDays",
-        "processingMode",
-        "amount",
-        "description",
-        "transactionType",
-        "orderId",
-        "agreementId",
-        "externalId",
-    ];
-    let echo: serde_json::Map<String, Value> = ECHOED
-        .iter()
-        .filter(|name| !item[**name].is_null())
-        .map(|name| ((*name).to_owned(), item[*name].clone()))
-        .collect();
-    json!({ "chargeBatchItemDto": echo, "errors": errors })
 }

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 use vipps_types::Currency;
 
+use super::agreement_draft::{campaign_form, initial_charge, redirect};
 use super::api::Request;
 use super::body::{self, Address, address, text};
-use super::recurring::{
-    agreement_of, campaign_form, charge_of, charge_status, charges_of, create_charge, due_day, initial_charge, redirect,
-};
+use super::recurring::{agreement_of, charge_of, charge_status, charges_of, create_charge, due_day};
 use super::recurring_json::sub;
 use crate::agreement::{Actor, Agreement, Campaign, Interval, Pricing, Status, Terms, Unit};
 use crate::answer::Answer;

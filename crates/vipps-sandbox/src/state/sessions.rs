@@ -120,7 +120,7 @@ impl World {
             currency: currency.clone(),
             pricing: Pricing::Legacy { price: subscription["amount"]["value"].as_i64().unwrap_or_default() },
             interval,
-            campaign: crate::routes::recurring::campaign(&subscription["campaign"]),
+            campaign: crate::routes::agreement_draft::campaign(&subscription["campaign"]),
             product_name: text(&subscription["productName"]).unwrap_or_default(),
             product_description: text(&subscription["productDescription"]),
             agreement_url: text(&subscription["merchantAgreementUrl"]),
