@@ -85,6 +85,14 @@ async fn a_batch_of_one_part_is_repeated_with_the_key_of_its_error() {
 }
 
 #[tokio::test]
+async fn a_key_that_the_batch_cannot_have_is_refused_before_sending() {
+    let recorder = Recorder::start(202, json!({})).await;
+    let slash = vipps::IdempotencyKey::new("batch/2026-12").unwrap();
+    let one = recorder.client().charges().create_many(vec![batch_charge("acme-1")]);
+    assert!(matches!(one.idempotency_key(slash).send().await, Err(Error::InvalidRequest(_))));
+}
+
+#[tokio::test]
 async fn two_charges_of_one_order_id_are_refused_before_sending() {
     let recorder = Recorder::start(202, json!({})).await;
     let twice = vec![batch_charge("acme-1"), batch_charge("acme-2"), batch_charge("acme-1")];

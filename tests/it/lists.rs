@@ -31,6 +31,20 @@ async fn agreements_beyond_the_first_page_are_listed_without_a_token() {
 }
 
 #[tokio::test]
+async fn a_server_that_counts_no_pages_or_goes_by_tokens_ends_its_list() {
+    let page = |id: &str| Reply::success(&json!([agreement(id)]).to_string());
+    let list = async |replies: Vec<Reply>| {
+        let server = ScriptedServer::start(replies).await;
+        let client = client_for(server.environment(), credentials()).build().unwrap();
+        let all: Vec<_> = client.agreements().list().page_size(1).stream().try_collect().await.unwrap();
+        (all.len(), server.seen().len())
+    };
+    assert_eq!(list(vec![page("agr_1"), page("agr_1")]).await, (1, 2), "the same page again");
+    let with_token = Reply::json(200, "continuation-token: t-1\r\n", &json!([agreement("agr_1")]).to_string());
+    assert_eq!(list(vec![with_token, page("agr_2")]).await, (2, 2), "the last page has no token");
+}
+
+#[tokio::test]
 async fn a_list_waits_between_its_pages_as_long_as_it_is_asked_to() {
     let page = |id: &str| Reply::success(&json!([agreement(id)]).to_string());
     let busy = Reply::json(429, "retry-after: 45\r\n", "{}");

@@ -517,3 +517,22 @@ async fn keys_are_checked_before_anything_is_sent() {
     assert!(matches!(&error, Error::InvalidRequest(no) if no.field() == Some("Idempotency-Key")));
     assert!(server.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_key_is_spent_by_the_answer_of_the_api_alone() {
+    let problem = r#"{"title":"t","status":400,"traceId":"x","extraDetails":[{"name":"ErrorCode","reason":"6080"}]}"#;
+    let running = r#"{"title":"t","status":409,"traceId":"x","extraDetails":[{"name":"ErrorCode","reason":"6250"}]}"#;
+    for (reply, spent) in [
+        (Reply::json(400, "", problem), true),
+        (Reply::json(409, "", running), false),
+        (Reply::json(403, "", r#"{"statusCode":403,"message":"m"}"#), false),
+        (Reply::json(400, "", "<html>no</html>"), false),
+        (Reply::json(429, "retry-after: 600\r\n", "{}"), false),
+        (Reply::cut_off(400), false),
+    ] {
+        let what = format!("{reply:?}");
+        let (_server, client, _) = scripted(vec![reply]).await;
+        let Error::Refused(no) = capture(&client).await.unwrap_err() else { panic!("{what}") };
+        assert_eq!(no.key_is_spent(), spent, "{what}");
+    }
+}

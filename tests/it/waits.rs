@@ -41,15 +41,16 @@ async fn a_wait_goes_on_by_itself_when_its_hints_have_ended() {
 
 #[tokio::test]
 async fn looks_keep_their_distance_and_come_back_when_they_are_told_to() {
-    let busy = Reply::json(429, "retry-after: 20\r\n", "{}");
+    // More than a look may take, so that it is the wait that comes back.
+    let busy = Reply::json(429, "retry-after: 40\r\n", "{}");
     let (server, client, clock) = scripted(vec![payment("CREATED"), busy, payment("AUTHORIZED")]).await;
     let wait = client.payments().wait_for_decision(REFERENCE).poll_every(Duration::ZERO);
     // A webhook that comes all the time.
     let decided = wait.hints(stream::repeat(())).await;
     assert!(matches!(decided, Ok(Decision::Authorized(_))));
     assert_eq!(server.seen().len(), 3);
-    let all: Duration = clock.waits().iter().sum();
-    assert!(all >= Duration::from_millis(20_250), "{:?}", clock.waits());
+    // The first wait is for hints alone; then each look has its distance, and hints after it.
+    assert_eq!(clock.waits(), [5_000, 250, 0, 40_000, 0].map(Duration::from_millis));
 }
 
 #[tokio::test]
@@ -66,8 +67,15 @@ async fn a_session_that_is_gone_after_it_was_seen_has_expired() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_looked_at_again() {
-    let (_server, client, _) = scripted(vec![Reply::cut_off(200), payment("AUTHORIZED")]).await;
+    // A look has two attempts: the third is another look.
+    let cut_off = || Reply::cut_off(200);
+    let replies = vec![payment("CREATED"), cut_off(), cut_off(), cut_off(), payment("AUTHORIZED")];
+    let (server, client, _) = scripted(replies).await;
     assert!(matches!(client.payments().wait_for_decision(REFERENCE).await, Ok(Decision::Authorized(_))));
+    assert_eq!(server.seen().len(), 5);
+    let never = scripted(vec![Reply::json(200, "", "{}")]).await;
+    let error = never.1.payments().wait_for_decision(REFERENCE).await.unwrap_err();
+    assert!(matches!(error, vipps::Error::Unreadable(_)), "what never could be read is no reason to wait");
 }
 
 fn charge(status: &str) -> Reply {

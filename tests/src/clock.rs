@@ -44,7 +44,8 @@ impl Clock for SkippingClock {
 
     fn sleep(&self, duration: Duration) -> Timer {
         self.skipped.lock().expect("nobody panics with it").push(duration);
-        Box::pin(async {})
+        // Not ready at once, so that whatever else is waited for is asked too.
+        Box::pin(tokio::task::yield_now())
     }
 
     #[expect(clippy::disallowed_methods, reason = "a clock of the tests")]

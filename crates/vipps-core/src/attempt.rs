@@ -78,6 +78,8 @@ pub(crate) struct Failure {
     pub(crate) ended: &'static str,
     pub(crate) status: Option<u16>,
     pub(crate) problem: Option<Problem>,
+    /// The body of the answer broke off.
+    pub(crate) cut_off: bool,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) token: Option<Arc<TokenFailure>>,
@@ -92,6 +94,7 @@ impl Failure {
             ended,
             status: None,
             problem: None,
+            cut_off: false,
             retry_after: None,
             timeout: None,
             token: None,
@@ -126,12 +129,15 @@ impl From<Failure> for Ended {
 pub(crate) fn out_of_time(limit: Duration, attempt: &Attempt, auth: Auth) -> Failure {
     let (evidence, ended) = match attempt.status() {
         Some(200..=299) => (Evidence::Unreadable, "cut-off"),
+        // It may say that our own first request is still running.
+        Some(409) => (Evidence::Doubtful, "cut-off"),
         Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
         None if attempt.waits_for_token(auth) => (Evidence::NotSent, "no-token"),
         // Also where no hook saw a request: it may have been sent past the hooks.
         None => (Evidence::Lost, "timeout"),
     };
     let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(attempt.status());
+    failure.cut_off = failure.status.is_some();
     failure.timeout = Some(limit);
     if failure.evidence == Evidence::NotSent {
         failure.token = Some(Arc::new(TokenFailure::out_of_time(limit)));

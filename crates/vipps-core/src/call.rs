@@ -259,6 +259,7 @@ impl Transport {
         let mut failure = Failure::new(evidence, prospect, "refused").status(Some(status));
         failure.retry_after = retry_after;
         failure.problem = Some(problem);
+        failure.cut_off = cut_off;
         failure
     }
 
@@ -293,6 +294,7 @@ struct Answered {
     status: u16,
     problem: Problem,
     retry_after: Option<Duration>,
+    cut_off: bool,
 }
 
 impl<'a> Course<'a> {
@@ -344,7 +346,8 @@ impl<'a> Course<'a> {
             (Evidence::Unreadable, status) => self.unreadable = status.or(self.unreadable),
             (_, Some(status)) => {
                 let problem = failure.problem.clone().unwrap_or_default();
-                self.answer = Some(Answered { status, problem, retry_after: failure.retry_after });
+                let (retry_after, cut_off) = (failure.retry_after, failure.cut_off);
+                self.answer = Some(Answered { status, problem, retry_after, cut_off });
             }
             (_, None) => {}
         }
@@ -428,9 +431,9 @@ impl<'a> Course<'a> {
             (Verdict::NotSent, None) => Error::NotSent(Box::new(NotSent { report, source })),
             (Verdict::Refused, None) => {
                 // There was an answer, or the verdict would be another.
-                let unknown = || Answered { status: 0, problem: Problem::default(), retry_after: None };
-                let Answered { status, problem, retry_after } = self.answer.clone().unwrap_or_else(unknown);
-                Error::Refused(Box::new(Refused { report, status, problem, retry_after }))
+                let unknown = || Answered { status: 0, problem: Problem::default(), retry_after: None, cut_off: false };
+                let Answered { status, problem, retry_after, cut_off } = self.answer.clone().unwrap_or_else(unknown);
+                Error::Refused(Box::new(Refused { report, status, problem, retry_after, cut_off }))
             }
             (Verdict::Indeterminate, token) => Error::Indeterminate(Box::new(Indeterminate {
                 report,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use vipps_types::IdempotencyKey;
 
 use crate::operation::Operation;
-use crate::outcome::{Prospect, of_answer};
+use crate::outcome::{Evidence, Prospect, of_answer};
 use crate::problem::Problem;
 use crate::token::TokenFailure;
 
@@ -186,6 +186,8 @@ pub struct Refused {
     pub(crate) status: u16,
     pub(crate) problem: Problem,
     pub(crate) retry_after: Option<Duration>,
+    /// The body broke off: what it said of the key is not known.
+    pub(crate) cut_off: bool,
 }
 
 impl Refused {
@@ -201,12 +203,20 @@ impl Refused {
         &self.problem
     }
 
-    /// True when this answer is kept under the key: the same call again would get it again,
-    /// whatever has changed meanwhile. Take a new key, or count up a derived one. False for
-    /// an answer that says to come back: 401, 423, 429, and codes such as 6280.
+    /// True when the API itself said no to this operation under this key, which is kept: the
+    /// same call again would get the same answer, whatever has changed meanwhile. Take a new
+    /// key, or count up a derived one. False for whatever says nothing of the key: 401, 403,
+    /// 409, 423, 429, codes such as 6280, a gateway's page, an answer that broke off. Then
+    /// stay with the key: it may be that of an earlier attempt whose effect is open.
     #[must_use]
     pub fn key_is_spent(&self) -> bool {
-        of_answer(self.status, &self.problem).1 == Prospect::Final
+        !self.cut_off && of_answer(self.status, &self.problem) == (Evidence::Refused, Prospect::Final)
+    }
+
+    /// True when the same call may be answered otherwise a little later.
+    #[must_use]
+    pub fn is_for_now(&self) -> bool {
+        self.cut_off || of_answer(self.status, &self.problem).1 != Prospect::Final
     }
 
     /// The error code, as [`Problem::code`].

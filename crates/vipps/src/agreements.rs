@@ -290,19 +290,26 @@ impl ListAgreements {
         self
     }
 
-    /// The agreements; ends with the first error. Where Vipps asks to come back later between
-    /// two pages, it waits as long as asked. One that is created meanwhile may be missing, and
+    /// The agreements; ends with the first error. Where Vipps asks to come back later for a
+    /// page, it waits as long as asked. One that is created meanwhile may be missing, and
     /// one that another pushes to the next page come twice: pages go by number.
     pub fn stream(self) -> impl Stream<Item = Result<Agreement, Error>> + Send {
         let clock = self.client.transport().clock().clone();
-        pages(clock, (1, None::<String>), move |(page, token)| {
+        pages(clock, (1, None::<String>, None::<String>), move |(page, token, first_before)| {
             let list = self.clone();
             async move {
+                let by_token = token.is_some();
                 let (agreements, token) = list.page(page, token).await?;
-                // Not every answer names the next page: a full one may have it.
-                let full = i64::try_from(agreements.len()).is_ok_and(|count| count >= list.page_size);
-                let more = full || token.is_some();
-                Ok((agreements, more.then_some((page + 1, token))))
+                // Where there are tokens, the last page has none. Where there are none, a full
+                // page may have another behind it.
+                let full = i64::try_from(agreements.len()) == Ok(list.page_size);
+                // One that begins as the page before it comes from a server that counts no pages.
+                let first = agreements.first().map(|agreement| agreement.id().to_owned());
+                if first.is_some() && first == first_before {
+                    return Ok((Vec::new(), None));
+                }
+                let more = !agreements.is_empty() && (token.is_some() || !by_token && full);
+                Ok((agreements, more.then_some((page + 1, token, first))))
             }
         })
     }
@@ -318,12 +325,12 @@ impl ListAgreements {
             request = request.created_after(after);
         }
         call.checked(limits::list_agreements_v3_page_size(self.page_size))?;
-        request = request.page_size(self.page_size).page_number(page);
-        if let Some(token) = token {
-            request = request.continuation_token(token);
-        }
+        request = match token {
+            Some(token) => request.continuation_token(token),
+            None => request.page_size(self.page_size).page_number(page),
+        };
         let answer = self.client.transport().run(call, || request.clone().send()).await?;
-        let token = answer.header("continuation-token").map(str::to_owned);
+        let token = answer.header("continuation-token").filter(|token| !token.is_empty()).map(str::to_owned);
         Ok((answer.into_inner().into_iter().map(Agreement::from).collect(), token))
     }
 }

@@ -64,12 +64,15 @@ impl CreateMany {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] when a charge breaks a rule of form, or has the order id of
-    /// another: then nothing is sent.
+    /// [`Error::InvalidRequest`] when the key or a charge breaks a rule of form, or a charge has
+    /// the order id of another: then nothing is sent.
     pub async fn send(self) -> Result<BatchResult, Error> {
         let operation = &operations::CREATE_CHARGE_ASYNC_V3;
         let key = self.key.unwrap_or_else(IdempotencyKey::random);
         let whole = Call::new(operation).key(&key);
+        if self.charges.len() <= PART {
+            whole.checked(limits::create_charge_async_v3_idempotency_key(key.as_str()))?;
+        }
         let mut order_ids = HashMap::new();
         for (index, charge) in self.charges.iter().enumerate() {
             let place = Place::ROOT.index(index);
@@ -130,7 +133,7 @@ fn failed(error: &Error) -> BatchOutcome {
         Error::InvalidRequest(_) | Error::Authentication(_) | Error::NotSent(_) => BatchOutcome::NotSent,
         // A conflict may be with what an earlier run of the batch has brought about.
         Error::Refused(no) if no.status() == 409 => BatchOutcome::Unknown,
-        Error::Refused(no) if !no.key_is_spent() => BatchOutcome::NotSent,
+        Error::Refused(no) if no.is_for_now() => BatchOutcome::NotSent,
         Error::Refused(_) => BatchOutcome::Refused(vec![error.to_string()]),
         // Where in doubt it may have been taken on.
         _ => BatchOutcome::Unknown,

@@ -178,7 +178,7 @@ impl Charges {
     }
 
     /// Creates any number of charges, of any agreements, in parts of at most 2000, each with
-    /// its own key; says of every charge what became of it.
+    /// a stable key; says of every charge what became of it.
     pub fn create_many(&self, charges: Vec<types::CreateChargeAsyncV3>) -> CreateMany {
         CreateMany::new(self.client.clone(), charges)
     }
@@ -415,8 +415,8 @@ impl ListCharges {
         self
     }
 
-    /// The charges; ends with the first error. Where Vipps asks to come back later between
-    /// two pages, it waits as long as asked.
+    /// The charges; ends with the first error. Where Vipps asks to come back later for a
+    /// page, it waits as long as asked.
     pub fn stream(self) -> impl Stream<Item = Result<Charge, Error>> + Send {
         let clock = self.client.transport().clock().clone();
         pages(clock, None::<String>, move |token| {
@@ -435,7 +435,7 @@ impl ListCharges {
         }
         let call = vipps_core::Call::new(&operations::LIST_CHARGES_V3);
         let answer = self.client.transport().run(call, || request.clone().send()).await?;
-        let token = answer.header("continuation-token").map(str::to_owned);
+        let token = answer.header("continuation-token").filter(|token| !token.is_empty()).map(str::to_owned);
         Ok((answer.into_inner().into_iter().map(Charge::from).collect(), token))
     }
 }

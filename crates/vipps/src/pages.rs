@@ -2,9 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use vipps_core::{Clock, Error};
+
+/// A server that says "at once" is not asked in a tight loop.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Everything that a list has: `page` reads one page and says where the next one is.
 ///
@@ -29,7 +33,7 @@ where
                 match page(at.clone()).await {
                     Ok((items, next)) => return Ok(Some((items, next))),
                     Err(error) if error.status() == Some(429) => match error.retry_after() {
-                        Some(wait) => clock.sleep(wait).await,
+                        Some(wait) => clock.sleep(wait.max(LEAST_WAIT)).await,
                         None => return Err(error),
                     },
                     Err(error) => return Err(error),

@@ -83,11 +83,11 @@ where
         match look(left.clamp(LOOK.0, LOOK.1)).await {
             Ok(now) if settled(&now) => return Ok(now),
             Ok(now) => seen = Some(now),
-            Err(error) if clock.elapsed() < end && may_pass(&error, clock.elapsed() < young) => {
+            Err(error) if clock.elapsed() < end && may_pass(&error, clock.elapsed() < young, seen.is_some()) => {
                 least = error.retry_after().unwrap_or_default().max(LEAST_GAP);
                 wait = wait.max(least);
             }
-            Err(error) => return seen.filter(|_| may_pass(&error, false)).ok_or(error),
+            Err(error) => return seen.filter(|_| may_pass(&error, false, true)).ok_or(error),
         }
         if clock.elapsed() >= end
             && let Some(seen) = seen.take()
@@ -98,8 +98,10 @@ where
 }
 
 /// Whether a later look, which changes nothing, may succeed.
-fn may_pass(error: &Error, young: bool) -> bool {
+fn may_pass(error: &Error, young: bool, readable_before: bool) -> bool {
     match error {
+        // Broken off, then: what cannot be read at all never was.
+        Error::Unreadable(_) => readable_before,
         Error::Indeterminate(_) | Error::NotSent(_) => true,
         Error::Authentication(error) => error.is_transient(),
         Error::Refused(error) => matches!(error.status(), 408 | 423 | 429 | 500..) || (young && error.status() == 404),
@@ -147,7 +149,8 @@ macro_rules! waits {
             }
 
             /// How long to wait in all. Default: 11 min, a minute more than a customer has. The
-            /// last look may take a second more.
+            /// last look may take a second more. A look has two attempts and at most 30 s, whatever
+            /// the client's own limits are.
             pub fn deadline(mut self, limit: std::time::Duration) -> Self {
                 self.schedule.deadline = limit;
                 self
