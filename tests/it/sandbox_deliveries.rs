@@ -308,3 +308,46 @@ async fn an_endpoint_that_hangs_holds_up_no_other() {
     assert_eq!(told(&quick), pairs(&[("acme-order-1", "CREATED"), ("acme-order-2", "CREATED")]));
     assert!(hanging.received().len() <= 1, "it is sent one at a time");
 }
+
+/// Waits until a receiver has so many calls, or gives up.
+async fn until(http: &Http, receiver: &Receiver, calls: usize) {
+    for _ in 0..2000 {
+        if receiver.received().len() >= calls {
+            return;
+        }
+        assert_eq!(http.control("GET", "clock", Value::Null).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn events_after_an_advance_are_delivered_by_themselves() {
+    let http = Http::start_manual().await;
+    let merchant = Receiver::start().await;
+    register(&http, &merchant.url("/hook"), &[CREATED]).await;
+    assert_eq!(http.create(&order("acme-order-1", 1000)).await.0, 201);
+    until(&http, &merchant, 1).await;
+    // Past the time at which the first would expire, which the clock was sleeping for.
+    http.advance(700).await;
+    assert_eq!(http.create(&order("acme-order-2", 1000)).await.0, 201);
+    until(&http, &merchant, 2).await;
+    assert_eq!(merchant.received().len(), 2);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_hanging_endpoint_is_dropped_with_its_registration() {
+    let http = Http::start().await;
+    assert_eq!(http.control("PATCH", "settings", json!({ "deliveryTimeoutMillis": 300 })).await.0, 200);
+    let hanging = Receiver::silent().await;
+    let (id, _) = register(&http, &hanging.url("/hook"), &[CREATED]).await;
+    for reference in ["acme-order-1", "acme-order-2", "acme-order-3"] {
+        assert_eq!(http.create(&order(reference, 1000)).await.0, 201);
+    }
+    until(&http, &hanging, 1).await;
+    assert_eq!(http.write("DELETE", &format!("{WEBHOOKS}/{id}"), &Value::Null).await.0, 204);
+    // Returns once nothing is being sent.
+    assert_eq!(http.control("POST", "clock/advance", json!({ "seconds": 0 })).await.0, 200);
+    assert_eq!(hanging.received().len(), 1, "the one that was under way");
+    let (_, deliveries) = http.control("GET", "deliveries", Value::Null).await;
+    let states: Vec<String> = deliveries.as_array().unwrap().iter().map(|one| text(&one["state"])).collect();
+    assert_eq!(states[1..], ["dropped", "dropped"]);
+}

@@ -300,9 +300,19 @@ impl Outbox {
             url: delivery.url.clone(),
             body: delivery.body.clone(),
             proof: delivery.proof.clone(),
-            lane: delivery.registration.clone().unwrap_or_else(|| format!("call {number}")),
+            lane: match &delivery.registration {
+                Some(registration) => format!("{} {registration}", self.era),
+                None => format!("{} call {number}", self.era),
+            },
             mode: if delivery.kind == Kind::Webhook { self.mode } else { Mode::Normal },
         })
+    }
+
+    /// A parcel that waited in its lane, as it is to be sent now; none where it was dropped,
+    /// delivered by hand or forgotten meanwhile.
+    pub(crate) fn refreshed(&self, parcel: &Parcel) -> Option<Parcel> {
+        let waits = self.deliveries.get(&parcel.number).is_some_and(|delivery| delivery.state == State::Pending);
+        if parcel.era == self.era && waits { self.parcel(parcel.number, parcel.at) } else { None }
     }
 
     /// Notes an attempt with the answers to all its copies, none where it was dropped.

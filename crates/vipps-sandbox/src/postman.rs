@@ -57,6 +57,8 @@ async fn begin_due(shared: &Shared) {
         let (shared, turn) = (shared.clone(), turn.clone());
         tokio::spawn(async move {
             while let Some(parcel) = shared.dequeue(&lane) {
+                // Much may have happened while it waited.
+                let Some(parcel) = shared.lock().outbox.refreshed(&parcel) else { continue };
                 attempt(&shared, parcel).await;
                 // The next try, or the next of its lane, may be due before the clock wakes.
                 shared.nudge(&shared.lock());
@@ -77,6 +79,9 @@ pub(crate) async fn advance(shared: &Shared, by: Millis) {
             Some(due) => world.clock.move_to(due),
             None => {
                 world.clock.move_to(target);
+                drop(world);
+                // Whoever follows the clock sleeps until a time that may be past.
+                shared.wake();
                 return;
             }
         }

@@ -88,6 +88,11 @@ impl Shared {
         }
     }
 
+    /// Wakes the clock, so that it looks anew when to wake by itself.
+    pub(crate) fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
     pub(crate) async fn woken(&self) {
         self.0.wake.notified().await;
     }
