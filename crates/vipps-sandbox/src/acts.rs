@@ -216,16 +216,17 @@ pub(crate) fn psp_json(payment: &PspPayment) -> Value {
 }
 
 async fn replay(shared: &Shared, id: &str) -> Result<Value, Refused> {
-    let number: u64 = id.parse().map_err(|_| (404, format!("no delivery has the id `{id}`")))?;
+    let missing = || (404, format!("no delivery has the id `{id}`"));
+    let number: u64 = id.parse().map_err(|_| missing())?;
     let parcel = {
         let mut world = shared.lock();
         let now = world.settle();
         world.outbox.unschedule(number);
         world.outbox.parcel(number, now)
     };
-    let parcel = parcel.ok_or_else(|| (404, format!("no delivery has the id `{id}`")))?;
+    let parcel = parcel.ok_or_else(missing)?;
     postman::attempt(shared, parcel).await;
-    shared.lock().outbox.delivery_json(number).ok_or_else(|| (404, format!("no delivery has the id `{id}`")))
+    shared.lock().outbox.delivery_json(number).ok_or_else(missing)
 }
 
 pub(crate) fn clock_json(world: &World) -> Value {

@@ -82,7 +82,7 @@ pub(super) fn charge_of(world: &World, request: &Request<'_>, agreement: &Agreem
     found.map(|_| id.clone()).ok_or_else(no_charge)
 }
 
-fn no_charge() -> Refusal {
+pub(super) fn no_charge() -> Refusal {
     Refusal::problem("resource-not-found", "Charge not found.")
 }
 
@@ -103,13 +103,12 @@ fn act_on_charge(
     if matches!(request.id(), "CaptureChargeV3" | "RefundChargeV3") && amount < least {
         return Err(Refusal::field("amount", format!("must be at least {least}")));
     }
-    let missing = || Refusal::problem("resource-not-found", "Charge not found.");
     let effect = match request.id() {
         "FetchChargeV3" => {
-            return Ok(Answer::json(200, &charge_json(world, world.charge(&id).ok_or_else(missing)?)));
+            return Ok(Answer::json(200, &charge_json(world, world.charge(&id).ok_or_else(no_charge)?)));
         }
         "RefundChargeV3" => {
-            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(missing)??;
+            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(no_charge)??;
             return Ok(Answer::empty(204));
         }
         "CaptureChargeV3" => Effect::Capture { charge: id.clone(), amount, key: key.to_owned() },
@@ -121,11 +120,11 @@ fn act_on_charge(
     };
     match later(world) {
         None => {
-            world.with_charge(&id, now, try_out).ok_or_else(missing)??;
+            world.with_charge(&id, now, try_out).ok_or_else(no_charge)??;
             Ok(Answer::empty(204))
         }
         Some(wait) => {
-            try_out(&mut world.charge(&id).ok_or_else(missing)?.clone())?;
+            try_out(&mut world.charge(&id).ok_or_else(no_charge)?.clone())?;
             world.happen_later(effect, now + wait);
             Ok(Answer::empty(202))
         }

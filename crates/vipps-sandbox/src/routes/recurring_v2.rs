@@ -6,7 +6,7 @@ use vipps_types::Currency;
 use super::agreement_draft::{campaign_form, initial_charge, redirect};
 use super::api::Request;
 use super::body::{self, Address, address, text};
-use super::recurring::{agreement_of, charge_of, charge_status, charges_of, create_charge, due_day};
+use super::recurring::{agreement_of, charge_of, charge_status, charges_of, create_charge, due_day, no_charge};
 use super::recurring_json::sub;
 use crate::agreement::{Actor, Agreement, Campaign, Interval, Pricing, Status, Terms, Unit};
 use crate::answer::Answer;
@@ -60,28 +60,27 @@ fn act_on_charge(
     now: Millis,
 ) -> Result<Answer, Refusal> {
     let id = charge_of(world, request, agreement)?;
-    let missing = || Refusal::problem("resource-not-found", "Charge not found.");
     match request.id() {
         "FetchCharge" => {}
         "CancelCharge" => {
             let key = request.header("idempotency-key").unwrap_or("v2");
-            world.with_charge(&id, now, |charge| charge.cancel(key, now)).ok_or_else(missing)??;
+            world.with_charge(&id, now, |charge| charge.cancel(key, now)).ok_or_else(no_charge)??;
         }
         "CaptureCharge" => {
             // Without a body, it is always for the whole rest.
             world
                 .with_charge(&id, now, |charge| charge.capture(charge.remaining().max(1), key, now))
-                .ok_or_else(missing)??;
+                .ok_or_else(no_charge)??;
             return Ok(Answer::json(200, &json!({})));
         }
         _ => {
             body::check(request, body)?;
             let amount = body["amount"].as_i64().unwrap_or_default();
-            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(missing)??;
+            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(no_charge)??;
             return Ok(Answer::json(200, &json!({})));
         }
     }
-    Ok(Answer::json(200, &charge_json(world.charge(&id).ok_or_else(missing)?)))
+    Ok(Answer::json(200, &charge_json(world.charge(&id).ok_or_else(no_charge)?)))
 }
 
 /// v2 knows NOK alone, and prices of two kinds.
