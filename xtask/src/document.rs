@@ -122,6 +122,18 @@ impl Document {
         self.root["info"]["version"].as_str().unwrap_or("unversioned")
     }
 
+    /// Whether a client crate is made of it. `x-vipps: { client: false }` at the top of a
+    /// document says no: it is linted, checked and compiled into the sandbox, and that is all.
+    pub(crate) fn has_client(&self) -> Outcome<bool> {
+        let Some(marks) = self.root.get("x-vipps") else { return Ok(true) };
+        let known = marks.as_object().filter(|marks| marks.keys().all(|mark| mark == "client"));
+        match known.map(|marks| marks.get("client")) {
+            Some(None) => Ok(true),
+            Some(Some(Value::Bool(client))) => Ok(*client),
+            _ => Err(self.trouble("x-vipps", "must be `{ client: false }`, or be left out where a crate is wanted")),
+        }
+    }
+
     /// `components.schemas`; made when absent.
     pub(crate) fn schemas_mut(&mut self) -> &mut Map<String, Value> {
         object_at(object_at(root_object(&mut self.root), "components"), "schemas")

@@ -67,6 +67,9 @@ fn document_files(workspace: &Path, api: &str, all: &[String]) -> Outcome<(Files
     let mut files = Files::new();
     let compact = emit::sandbox::compact(&document)?;
     files.insert(format!("crates/vipps-sandbox/src/documents/{api}.json").into(), compact);
+    if !document.has_client()? {
+        return Ok((files, Vec::new()));
+    }
     // An older version of an api is a module of the api's crate: `recurring-v2`.
     let older = api.rsplit_once("-v").filter(|(base, version)| {
         version.bytes().all(|byte| byte.is_ascii_digit()) && all.iter().any(|other| other == base)
@@ -342,7 +345,7 @@ mod tests {
     #[test]
     fn an_unknown_api_is_told_with_those_that_are_known() {
         let error = workspace_files(&workspace_root(), Some("epaymint")).unwrap_err().to_string();
-        let known = "access-token, checkout, epayment, psp, recurring, recurring-v2, webhooks";
+        let known = documents(&workspace_root()).unwrap().join(", ");
         assert_eq!(error, format!("openapi/epaymint.yaml: no such document (known: {known})"));
     }
 
@@ -356,6 +359,29 @@ mod tests {
         assert_eq!(write(&folder, &files).unwrap(), [PathBuf::from("a/b.rs")]);
         assert_eq!(difference(&folder, &files), "");
         assert!(write(&folder, &files).unwrap().is_empty());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_document_without_a_client_is_for_the_sandbox_alone() {
+        let folder = std::env::temp_dir().join(format!("vipps-xtask-no-client-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("openapi")).unwrap();
+        let write = |mark: &str| {
+            let text = format!("openapi: 3.0.3\ninfo: {{ title: A, version: v1 }}\n{mark}\npaths: {{}}\n");
+            std::fs::write(folder.join("openapi/a.yaml"), text).unwrap();
+            workspace_files(&folder, None)
+        };
+        let (files, _) = write("x-vipps: { client: false }").unwrap();
+        let paths: Vec<_> = files.keys().map(|path| path.display().to_string()).collect();
+        assert_eq!(paths, ["crates/vipps-sandbox/src/documents/a.json"]);
+        for (mark, wanted) in [
+            ("x-vipps: { client: true }", "has no crate"),
+            ("x-vipps: { clients: false }", "must be `{ client: false }`"),
+            ("x-vipps: no", "must be `{ client: false }`"),
+        ] {
+            let error = write(mark).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{mark}: {error}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

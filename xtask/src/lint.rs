@@ -16,8 +16,9 @@ pub fn run(workspace: &Path) -> Outcome<bool> {
         let document = load::load(&workspace.join(&name), &name)?;
         let findings = findings(&document);
         let operations = operations(&document).count();
+        let client = if document.has_client()? { "" } else { " (no client crate)" };
         println!(
-            "{name}: {} {}, {operations} operations, {} findings",
+            "{name}: {} {}, {operations} operations, {} findings{client}",
             document.root["info"]["title"].as_str().unwrap_or_default(),
             document.version(),
             findings.len()
