@@ -390,7 +390,7 @@ pub mod types {
     #[non_exhaustive]
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Integrations {
-        ///Credentials for Helthjem; gone from the newest contract.
+        ///Credentials for Helthjem, whose integration was removed in 2025-09; taken and ignored.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub helthjem: ::std::option::Option<Helthjem>,
         ///Credentials for Porterbuddy.
@@ -6061,7 +6061,7 @@ pub mod types {
 #[derive(Clone, Debug)]
 /**Client for Checkout API
 
-Hosted checkout for web shops: one session collects the customer's contact data, delivery choice and payment, or starts a subscription. Every call authenticates with the key headers alone, without an access token. Money of a finished session is captured, cancelled and refunded through the ePayment API under the session's reference.
+Hosted checkout for web shops: one session collects the customer's contact data, delivery choice and payment, or starts a subscription. Every call authenticates with the key headers alone, without an access token. Money of a finished session is captured, cancelled and refunded through the ePayment API under the session's reference. Closed for new integrations: the product was sold to Kustom, the transfer was complete in 2026-06, and no end is announced.
 
 Version: v3*/
 pub struct Client {
@@ -6179,7 +6179,7 @@ impl Client {
     }
     /**End a session early
 
-    Ends an open session before its hour is over, so that the customer can no longer pay in it; the state becomes `SessionExpired`. Takes no body.
+    Ends an open session before its hour is over, so that the customer can no longer pay in it; the state becomes `SessionExpired`. A session in `PaymentInitiated` or a final state is answered 400 and stays as it is: read it afterwards, and end a running payment with ePayment cancel. Takes no body.
 
     Sends a `POST` request to `/checkout/v3/session/{reference}/expire`
 

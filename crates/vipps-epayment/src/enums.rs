@@ -187,6 +187,8 @@
         McDebit = "MC_DEBIT",
         /// `DANKORT` on the wire.
         Dankort = "DANKORT",
+        /// `ELEC_DEBIT` on the wire.
+        ElecDebit = "ELEC_DEBIT",
     }
 }
 

@@ -170,7 +170,7 @@ pub mod types {
         ///The provider's own reference, as given when the payment was created.
         #[serde(rename = "pspReference", skip_serializing_if = "::std::option::Option::is_none")]
         pub psp_reference: ::std::option::Option<::std::string::String>,
-        ///Where to send the customer once the extra authentication of a soft decline is done.
+        ///Where to send the customer once the extra authentication of a soft decline is done; in every request since 2026-06.
         #[serde(rename = "softDeclineCompletedRedirectUrl", skip_serializing_if = "::std::option::Option::is_none")]
         pub soft_decline_completed_redirect_url: ::std::option::Option<::std::string::String>,
     }
@@ -281,6 +281,9 @@ pub mod types {
         ///Data that the card schemes want from certain trades; airlines only.
         #[serde(rename = "industryData", skip_serializing_if = "::std::option::Option::is_none")]
         pub industry_data: ::std::option::Option<IndustryData>,
+        ///Terms that the customer must accept in the app before going on; best together with receipt or receiptUrl.
+        #[serde(rename = "merchantLegalLinks", skip_serializing_if = "::std::option::Option::is_none")]
+        pub merchant_legal_links: ::std::option::Option<MerchantLegalLinks>,
         ///Texts of the merchant, given back when the payment is read.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub metadata: ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
@@ -310,7 +313,7 @@ pub mod types {
         ///Where browser or app go afterwards, at most 2500 characters; https or a custom scheme. Needed for WEB_REDIRECT.
         #[serde(rename = "returnUrl", skip_serializing_if = "::std::option::Option::is_none")]
         pub return_url: ::std::option::Option<::std::string::String>,
-        ///Makes this an Express payment, where the customer chooses address and delivery in the app. Needs WALLET and the profile scope "name address email phoneNumber".
+        ///Makes this an Express payment, where the customer chooses address and delivery in the app. Needs WALLET, and a profile scope that holds address; the other kinds of data are a choice.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub shipping: ::std::option::Option<Shipping>,
         ///How the customer is brought to the confirmation; PUSH_MESSAGE needs an approved sales unit.
@@ -467,7 +470,7 @@ pub mod types {
         pub aggregate: Aggregate,
         ///Original amount of the payment.
         pub amount: ::vipps_core::types::Amount,
-        ///Time until which a capture is guaranteed; a later one can fail.
+        ///Time until which the card network guarantees a capture (Visa and BankAxept 7 days, Mastercard 30); a later one can fail with 6260, or with 6280, which is worth another try with the same key.
         #[serde(rename = "captureGuaranteedUntil", skip_serializing_if = "::std::option::Option::is_none")]
         pub capture_guaranteed_until: ::std::option::Option<::vipps_core::types::Timestamp>,
         ///The metadata given at creation.
@@ -512,6 +515,25 @@ pub mod types {
     }
     impl IndustryData {
         pub fn builder() -> builder::IndustryData {
+            Default::default()
+        }
+    }
+    ///Links to the merchant's terms. The names of the two members are known second-hand only: the publisher announced the feature in 2026-10. Members of other names are sent as they are given.
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    pub struct MerchantLegalLinks {
+        ///Address of the privacy policy; https.
+        #[serde(rename = "privacyPolicyUrl", skip_serializing_if = "::std::option::Option::is_none")]
+        pub privacy_policy_url: ::std::option::Option<::std::string::String>,
+        ///Address of the terms of sale; https.
+        #[serde(rename = "termsOfSaleUrl", skip_serializing_if = "::std::option::Option::is_none")]
+        pub terms_of_sale_url: ::std::option::Option<::std::string::String>,
+        #[serde(flatten)]
+        pub extra: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    }
+    impl MerchantLegalLinks {
+        pub fn builder() -> builder::MerchantLegalLinks {
             Default::default()
         }
     }
@@ -725,7 +747,7 @@ pub mod types {
     #[non_exhaustive]
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct ProfileRequest {
-        ///Kinds of data, separated by spaces, out of name, address, email, phoneNumber, birthDate and, where permitted, nin.
+        ///Kinds of data, separated by spaces, out of name, address, email, phoneNumber, birthDate and, where permitted, nin, in any order.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub scope: ::std::option::Option<::std::string::String>,
     }
@@ -795,11 +817,14 @@ pub mod types {
             Default::default()
         }
     }
-    ///Where the delivery options of an Express payment come from; give exactly one of the two.
+    ///Where the delivery options of an Express payment come from; give exactly one of dynamicOptions and fixedOptions.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Shipping {
+        ///Countries that may be shipped to, ISO 3166-1 alpha-2 in capitals. When absent only the country of the payment's currency.
+        #[serde(rename = "allowedCountries", skip_serializing_if = "::std::option::Option::is_none")]
+        pub allowed_countries: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         ///Asks the merchant for options once the address is known.
         #[serde(rename = "dynamicOptions", skip_serializing_if = "::std::option::Option::is_none")]
         pub dynamic_options: ::std::option::Option<DynamicOptions>,
@@ -956,7 +981,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///Data that the customer agreed to share.
+    ///Data that the customer agreed to share; a member comes only where its scope was consented to.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
@@ -1004,7 +1029,7 @@ pub mod types {
         ///What happened.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<crate::enums::PaymentEventName>,
-        ///Handle to shared profile data.
+        ///Handle to shared profile data in older deliveries; withdrawn.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub profile: ::std::option::Option<ProfileResponse>,
         ///Id of this event; it differs from the one in API responses.
@@ -1015,7 +1040,7 @@ pub mod types {
         ///Address and delivery of an Express payment, on AUTHORIZED.
         #[serde(rename = "shippingDetails", skip_serializing_if = "::std::option::Option::is_none")]
         pub shipping_details: ::std::option::Option<ShippingDetails>,
-        ///Id of the customer; it may come inside profile instead.
+        ///Id of the customer, on AUTHORIZED; older deliveries had it inside profile.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sub: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Whether the operation succeeded; false for an attempt that failed.
@@ -1920,6 +1945,8 @@ pub mod types {
                 ::std::result::Result<::std::option::Option<crate::enums::CustomerInteraction>, ::std::string::String>,
             expires_at: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             industry_data: ::std::result::Result<::std::option::Option<super::IndustryData>, ::std::string::String>,
+            merchant_legal_links:
+                ::std::result::Result<::std::option::Option<super::MerchantLegalLinks>, ::std::string::String>,
             metadata: ::std::result::Result<
                 ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
                 ::std::string::String,
@@ -1946,6 +1973,7 @@ pub mod types {
                     customer_interaction: Ok(Default::default()),
                     expires_at: Ok(Default::default()),
                     industry_data: Ok(Default::default()),
+                    merchant_legal_links: Ok(Default::default()),
                     metadata: Ok(Default::default()),
                     minimum_user_age: Ok(Default::default()),
                     payment_description: Ok(Default::default()),
@@ -2014,6 +2042,16 @@ pub mod types {
             {
                 self.industry_data =
                     value.try_into().map_err(|e| format!("error converting supplied value for industry_data: {e}"));
+                self
+            }
+            pub fn merchant_legal_links<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::MerchantLegalLinks>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.merchant_legal_links = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for merchant_legal_links: {e}"));
                 self
             }
             pub fn metadata<T>(mut self, value: T) -> Self
@@ -2140,6 +2178,7 @@ pub mod types {
                     customer_interaction: value.customer_interaction?,
                     expires_at: value.expires_at?,
                     industry_data: value.industry_data?,
+                    merchant_legal_links: value.merchant_legal_links?,
                     metadata: value.metadata?,
                     minimum_user_age: value.minimum_user_age?,
                     payment_description: value.payment_description?,
@@ -2164,6 +2203,7 @@ pub mod types {
                     customer_interaction: Ok(value.customer_interaction),
                     expires_at: Ok(value.expires_at),
                     industry_data: Ok(value.industry_data),
+                    merchant_legal_links: Ok(value.merchant_legal_links),
                     metadata: Ok(value.metadata),
                     minimum_user_age: Ok(value.minimum_user_age),
                     payment_description: Ok(value.payment_description),
@@ -2798,6 +2838,74 @@ pub mod types {
         impl ::std::convert::From<super::IndustryData> for IndustryData {
             fn from(value: super::IndustryData) -> Self {
                 Self { airline_data: Ok(value.airline_data) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MerchantLegalLinks {
+            privacy_policy_url:
+                ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            terms_of_sale_url:
+                ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            extra: ::std::result::Result<
+                ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MerchantLegalLinks {
+            fn default() -> Self {
+                Self {
+                    privacy_policy_url: Ok(Default::default()),
+                    terms_of_sale_url: Ok(Default::default()),
+                    extra: Err("no value supplied for extra".to_string()),
+                }
+            }
+        }
+        impl MerchantLegalLinks {
+            pub fn privacy_policy_url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.privacy_policy_url = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for privacy_policy_url: {e}"));
+                self
+            }
+            pub fn terms_of_sale_url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.terms_of_sale_url =
+                    value.try_into().map_err(|e| format!("error converting supplied value for terms_of_sale_url: {e}"));
+                self
+            }
+            pub fn extra<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.extra = value.try_into().map_err(|e| format!("error converting supplied value for extra: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MerchantLegalLinks> for super::MerchantLegalLinks {
+            type Error = super::error::ConversionError;
+            fn try_from(value: MerchantLegalLinks) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    privacy_policy_url: value.privacy_policy_url?,
+                    terms_of_sale_url: value.terms_of_sale_url?,
+                    extra: value.extra?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MerchantLegalLinks> for MerchantLegalLinks {
+            fn from(value: super::MerchantLegalLinks) -> Self {
+                Self {
+                    privacy_policy_url: Ok(value.privacy_policy_url),
+                    terms_of_sale_url: Ok(value.terms_of_sale_url),
+                    extra: Ok(value.extra),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -3689,6 +3797,10 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct Shipping {
+            allowed_countries: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+                ::std::string::String,
+            >,
             dynamic_options: ::std::result::Result<::std::option::Option<super::DynamicOptions>, ::std::string::String>,
             fixed_options: ::std::result::Result<
                 ::std::option::Option<::std::vec::Vec<super::ShippingGroup>>,
@@ -3697,10 +3809,23 @@ pub mod types {
         }
         impl ::std::default::Default for Shipping {
             fn default() -> Self {
-                Self { dynamic_options: Ok(Default::default()), fixed_options: Ok(Default::default()) }
+                Self {
+                    allowed_countries: Ok(Default::default()),
+                    dynamic_options: Ok(Default::default()),
+                    fixed_options: Ok(Default::default()),
+                }
             }
         }
         impl Shipping {
+            pub fn allowed_countries<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::vec::Vec<::std::string::String>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allowed_countries =
+                    value.try_into().map_err(|e| format!("error converting supplied value for allowed_countries: {e}"));
+                self
+            }
             pub fn dynamic_options<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::DynamicOptions>>,
@@ -3723,12 +3848,20 @@ pub mod types {
         impl ::std::convert::TryFrom<Shipping> for super::Shipping {
             type Error = super::error::ConversionError;
             fn try_from(value: Shipping) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { dynamic_options: value.dynamic_options?, fixed_options: value.fixed_options? })
+                Ok(Self {
+                    allowed_countries: value.allowed_countries?,
+                    dynamic_options: value.dynamic_options?,
+                    fixed_options: value.fixed_options?,
+                })
             }
         }
         impl ::std::convert::From<super::Shipping> for Shipping {
             fn from(value: super::Shipping) -> Self {
-                Self { dynamic_options: Ok(value.dynamic_options), fixed_options: Ok(value.fixed_options) }
+                Self {
+                    allowed_countries: Ok(value.allowed_countries),
+                    dynamic_options: Ok(value.dynamic_options),
+                    fixed_options: Ok(value.fixed_options),
+                }
             }
         }
         #[derive(Clone, Debug)]

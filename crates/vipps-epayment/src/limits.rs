@@ -497,6 +497,15 @@ pub fn shipping_info(value: &crate::generated::types::ShippingInfo, at: &Place<'
 ///
 /// The first broken rule and its field.
 pub fn shipping(value: &crate::generated::types::Shipping, at: &Place<'_>) -> Result<(), Violation> {
+    if let Some(inner) = &value.allowed_countries {
+        let here = at.field("allowedCountries");
+        here.count(inner.len() as u64, Some(1), None, "element")?;
+        for (index, item0) in inner.iter().enumerate() {
+            let place0 = here.index(index);
+            place0.length(item0, Some(2), Some(2))?;
+            place0.class(item0, |c| matches!(c, 'A'..='Z'), 2, 2, "^[A-Z]{2}$")?;
+        }
+    }
     if let Some(inner) = &value.fixed_options {
         let here = at.field("fixedOptions");
         for (index, item0) in inner.iter().enumerate() {

@@ -1913,7 +1913,7 @@ pub mod types {
 #[derive(Clone, Debug)]
 /**Client for Vipps PSP API
 
-Payments that a payment service provider (PSP) runs through its own acquirer with a card token handed over by Vipps. Norway and NOK only; closed for new integrations.
+Payments that a payment service provider (PSP) runs through its own acquirer with a card token handed over by Vipps. Norway and NOK only; in maintenance and closed for new integrations, no end is announced. It is not on the list of APIs of the test environment any more (2026-09).
 
 Version: 1.0.21*/
 pub struct Client {

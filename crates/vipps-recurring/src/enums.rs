@@ -97,6 +97,14 @@
 }
 
 ::vipps_core::types::open_enum! {
+    /// A payment source that the merchant does not take.
+    pub enum BlockedPaymentSources {
+        /// `COMMERCIAL_CARDS` on the wire.
+        CommercialCards = "COMMERCIAL_CARDS",
+    }
+}
+
+::vipps_core::types::open_enum! {
     /// Kind of card that a PSP accepts.
     pub enum CardPassthroughAllowedCardType {
         /// `VISA_DEBIT` on the wire.
@@ -111,6 +119,36 @@
         Dankort = "DANKORT",
         /// `ELEC_DEBIT` on the wire.
         ElecDebit = "ELEC_DEBIT",
+    }
+}
+
+::vipps_core::types::open_enum! {
+    /// What happened to an agreement. CREATE and ACTIVATE are published; the other three are our reading, and more may come.
+    pub enum AgreementEventName {
+        /// `CREATE` on the wire.
+        Create = "CREATE",
+        /// `ACTIVATE` on the wire.
+        Activate = "ACTIVATE",
+        /// `REJECT` on the wire.
+        Reject = "REJECT",
+        /// `EXPIRE` on the wire.
+        Expire = "EXPIRE",
+        /// `STOP` on the wire.
+        Stop = "STOP",
+    }
+}
+
+::vipps_core::types::open_enum! {
+    /// Who did something to an agreement. MERCHANT and USER are published, ADMIN comes in webhooks, SYSTEM is our reading.
+    pub enum AgreementActor {
+        /// `MERCHANT` on the wire.
+        Merchant = "MERCHANT",
+        /// `USER` on the wire.
+        User = "USER",
+        /// `ADMIN` on the wire.
+        Admin = "ADMIN",
+        /// `SYSTEM` on the wire.
+        System = "SYSTEM",
     }
 }
 

@@ -7,6 +7,40 @@ use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_pa
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
+    ///One thing that happened to an agreement.
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    pub struct AgreementEvent {
+        ///Who did it, where that applies.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub actor: ::std::option::Option<crate::enums::AgreementActor>,
+        ///What happened.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub event: ::std::option::Option<crate::enums::AgreementEventName>,
+        ///When it happened.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub occurred: ::std::option::Option<::vipps_core::types::Timestamp>,
+    }
+    impl AgreementEvent {
+        pub fn builder() -> builder::AgreementEvent {
+            Default::default()
+        }
+    }
+    ///What may not pay under an agreement.
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    pub struct AgreementPaymentMethod {
+        ///Payment sources to refuse, in Denmark and Finland only; none when absent.
+        #[serde(rename = "blockedSources", skip_serializing_if = "::std::option::Option::is_none")]
+        pub blocked_sources: ::std::option::Option<::std::vec::Vec<crate::enums::BlockedPaymentSources>>,
+    }
+    impl AgreementPaymentMethod {
+        pub fn builder() -> builder::AgreementPaymentMethod {
+            Default::default()
+        }
+    }
     ///An agreement.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
@@ -24,6 +58,9 @@ pub mod types {
         ///The merchant's own id for the agreement, 1 to 64 characters.
         #[serde(rename = "externalId", skip_serializing_if = "::std::option::Option::is_none")]
         pub external_id: ::std::option::Option<::std::string::String>,
+        ///What happened to the agreement, oldest first; empty when nothing is recorded, absent in answers from before 2026-09.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub history: ::std::option::Option<::std::vec::Vec<AgreementEvent>>,
         ///Id of the agreement; at most 36 characters.
         pub id: ::std::string::String,
         ///How often the customer is told to be charged; absent for pay per use.
@@ -308,7 +345,7 @@ pub mod types {
         pub amount: i64,
         ///What the customer pays for, shown in the app; 1 to 100 characters.
         pub description: ::std::string::String,
-        ///Day on which the charge is processed, at least two days ahead in production and one in test, at most two years.
+        ///Day on which the charge is processed, at least one day ahead in every environment, at most two years.
         pub due: ::std::string::String,
         ///The merchant's own id, which settlement reports show instead of the `orderId`; 1 to 64 characters, need not be unique.
         #[serde(rename = "externalId", skip_serializing_if = "::std::option::Option::is_none")]
@@ -340,7 +377,7 @@ pub mod types {
         pub amount: i64,
         ///What the customer pays for, shown below the product name in the app; 1 to 100 characters. Earlier contracts stopped at 45.
         pub description: ::std::string::String,
-        ///Day on which the charge is processed, at least two days ahead in production and one in test, at most two years. Required for RECURRING, not used otherwise.
+        ///Day on which the charge is processed, at least one day ahead in every environment, at most two years. Required for RECURRING, not used otherwise.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub due: ::std::option::Option<::std::string::String>,
         ///The merchant's own id, which settlement reports show instead of the `orderId`; 1 to 64 characters, need not be unique.
@@ -401,7 +438,7 @@ pub mod types {
         ///Card passthrough sign-up, in which a PSP receives the customer's card; for PSPs only.
         #[serde(rename = "cardPassthrough", skip_serializing_if = "::std::option::Option::is_none")]
         pub card_passthrough: ::std::option::Option<CardPassthrough>,
-        ///Market of the sales unit, where the customer must belong too. Left out of the newest contract and still accepted.
+        ///Market of the sales unit, where the customer must belong too. Left the contract in 2025-07: do not send it.
         #[serde(rename = "countryCode", skip_serializing_if = "::std::option::Option::is_none")]
         pub country_code: ::std::option::Option<crate::enums::CountryCode>,
         ///The merchant's own id for the agreement, 1 to 64 characters.
@@ -422,7 +459,10 @@ pub mod types {
         ///Where the customer is sent after accepting or rejecting, an https URL or an app deeplink; at most 2048 characters.
         #[serde(rename = "merchantRedirectUrl")]
         pub merchant_redirect_url: ::std::string::String,
-        ///Customer's number to fill in on the landing page, digits only with country code; at most 15 characters.
+        ///Payment sources that may not pay under the agreement; set here alone, never changed later.
+        #[serde(rename = "paymentMethod", skip_serializing_if = "::std::option::Option::is_none")]
+        pub payment_method: ::std::option::Option<AgreementPaymentMethod>,
+        ///Customer's number to fill in on the landing page, digits only with country code; at most 15 characters. Checked with `skipLandingPage` alone; an invalid one is ignored otherwise.
         #[serde(rename = "phoneNumber", skip_serializing_if = "::std::option::Option::is_none")]
         pub phone_number: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
         ///Price model and currency; the model cannot be changed later.
@@ -974,6 +1014,91 @@ pub mod types {
     /// Types for composing complex structures.
     pub mod builder {
         #[derive(Clone, Debug)]
+        pub struct AgreementEvent {
+            actor: ::std::result::Result<::std::option::Option<crate::enums::AgreementActor>, ::std::string::String>,
+            event:
+                ::std::result::Result<::std::option::Option<crate::enums::AgreementEventName>, ::std::string::String>,
+            occurred:
+                ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
+        }
+        impl ::std::default::Default for AgreementEvent {
+            fn default() -> Self {
+                Self { actor: Ok(Default::default()), event: Ok(Default::default()), occurred: Ok(Default::default()) }
+            }
+        }
+        impl AgreementEvent {
+            pub fn actor<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<crate::enums::AgreementActor>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.actor = value.try_into().map_err(|e| format!("error converting supplied value for actor: {e}"));
+                self
+            }
+            pub fn event<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<crate::enums::AgreementEventName>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.event = value.try_into().map_err(|e| format!("error converting supplied value for event: {e}"));
+                self
+            }
+            pub fn occurred<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Timestamp>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.occurred =
+                    value.try_into().map_err(|e| format!("error converting supplied value for occurred: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<AgreementEvent> for super::AgreementEvent {
+            type Error = super::error::ConversionError;
+            fn try_from(value: AgreementEvent) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { actor: value.actor?, event: value.event?, occurred: value.occurred? })
+            }
+        }
+        impl ::std::convert::From<super::AgreementEvent> for AgreementEvent {
+            fn from(value: super::AgreementEvent) -> Self {
+                Self { actor: Ok(value.actor), event: Ok(value.event), occurred: Ok(value.occurred) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct AgreementPaymentMethod {
+            blocked_sources: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<crate::enums::BlockedPaymentSources>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for AgreementPaymentMethod {
+            fn default() -> Self {
+                Self { blocked_sources: Ok(Default::default()) }
+            }
+        }
+        impl AgreementPaymentMethod {
+            pub fn blocked_sources<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::vec::Vec<crate::enums::BlockedPaymentSources>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.blocked_sources =
+                    value.try_into().map_err(|e| format!("error converting supplied value for blocked_sources: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<AgreementPaymentMethod> for super::AgreementPaymentMethod {
+            type Error = super::error::ConversionError;
+            fn try_from(value: AgreementPaymentMethod) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { blocked_sources: value.blocked_sources? })
+            }
+        }
+        impl ::std::convert::From<super::AgreementPaymentMethod> for AgreementPaymentMethod {
+            fn from(value: super::AgreementPaymentMethod) -> Self {
+                Self { blocked_sources: Ok(value.blocked_sources) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct AgreementResponseV3 {
             campaign:
                 ::std::result::Result<::std::option::Option<crate::enums::CampaignResponseV3>, ::std::string::String>,
@@ -982,6 +1107,10 @@ pub mod types {
             created:
                 ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
             external_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            history: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<super::AgreementEvent>>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<::std::string::String, ::std::string::String>,
             interval: ::std::result::Result<::std::option::Option<super::TimePeriodResponse>, ::std::string::String>,
             merchant_agreement_url:
@@ -1017,6 +1146,7 @@ pub mod types {
                     country_code: Ok(Default::default()),
                     created: Ok(Default::default()),
                     external_id: Ok(Default::default()),
+                    history: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     interval: Ok(Default::default()),
                     merchant_agreement_url: Ok(Default::default()),
@@ -1069,6 +1199,15 @@ pub mod types {
             {
                 self.external_id =
                     value.try_into().map_err(|e| format!("error converting supplied value for external_id: {e}"));
+                self
+            }
+            pub fn history<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::vec::Vec<super::AgreementEvent>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.history =
+                    value.try_into().map_err(|e| format!("error converting supplied value for history: {e}"));
                 self
             }
             pub fn id<T>(mut self, value: T) -> Self
@@ -1204,6 +1343,7 @@ pub mod types {
                     country_code: value.country_code?,
                     created: value.created?,
                     external_id: value.external_id?,
+                    history: value.history?,
                     id: value.id?,
                     interval: value.interval?,
                     merchant_agreement_url: value.merchant_agreement_url?,
@@ -1228,6 +1368,7 @@ pub mod types {
                     country_code: Ok(value.country_code),
                     created: Ok(value.created),
                     external_id: Ok(value.external_id),
+                    history: Ok(value.history),
                     id: Ok(value.id),
                     interval: Ok(value.interval),
                     merchant_agreement_url: Ok(value.merchant_agreement_url),
@@ -2408,6 +2549,8 @@ pub mod types {
             merchant_agreement_url:
                 ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             merchant_redirect_url: ::std::result::Result<::std::string::String, ::std::string::String>,
+            payment_method:
+                ::std::result::Result<::std::option::Option<super::AgreementPaymentMethod>, ::std::string::String>,
             phone_number: ::std::result::Result<
                 ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
                 ::std::string::String,
@@ -2431,6 +2574,7 @@ pub mod types {
                     is_app: Ok(Default::default()),
                     merchant_agreement_url: Ok(Default::default()),
                     merchant_redirect_url: Err("no value supplied for merchant_redirect_url".to_string()),
+                    payment_method: Ok(Default::default()),
                     phone_number: Ok(Default::default()),
                     pricing: Err("no value supplied for pricing".to_string()),
                     product_description: Ok(Default::default()),
@@ -2523,6 +2667,15 @@ pub mod types {
                     .map_err(|e| format!("error converting supplied value for merchant_redirect_url: {e}"));
                 self
             }
+            pub fn payment_method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::AgreementPaymentMethod>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.payment_method =
+                    value.try_into().map_err(|e| format!("error converting supplied value for payment_method: {e}"));
+                self
+            }
             pub fn phone_number<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
@@ -2591,6 +2744,7 @@ pub mod types {
                     is_app: value.is_app?,
                     merchant_agreement_url: value.merchant_agreement_url?,
                     merchant_redirect_url: value.merchant_redirect_url?,
+                    payment_method: value.payment_method?,
                     phone_number: value.phone_number?,
                     pricing: value.pricing?,
                     product_description: value.product_description?,
@@ -2612,6 +2766,7 @@ pub mod types {
                     is_app: Ok(value.is_app),
                     merchant_agreement_url: Ok(value.merchant_agreement_url),
                     merchant_redirect_url: Ok(value.merchant_redirect_url),
+                    payment_method: Ok(value.payment_method),
                     phone_number: Ok(value.phone_number),
                     pricing: Ok(value.pricing),
                     product_description: Ok(value.product_description),
@@ -4260,7 +4415,7 @@ impl Client {
     }
     /**Change or stop an agreement
 
-    Changes only the fields that are sent, or stops the agreement for good when `status` is sent alone; stopping also cancels its pending, due and reserved charges. At most 5 calls a minute per agreement.
+    Changes only the fields that are sent, or stops the agreement for good when `status` is sent alone; stopping also cancels its pending, due and reserved charges. Stopping an agreement that is STOPPED already is answered 204 and does nothing. At most 5 calls a minute per agreement.
 
     Sends a `PATCH` request to `/recurring/v3/agreements/{agreementId}`
 
@@ -4323,7 +4478,7 @@ impl Client {
     }
     /**Create a charge
 
-    Creates one charge on an ACTIVE agreement, to be processed on its due date and tried again for `retryDays` days when it fails. At most 2 calls a minute per agreement and charge.
+    Creates one charge on an ACTIVE agreement, to be processed on its due date and tried again for `retryDays` days when it fails. At most 500 calls a minute per sales unit, RECURRING and UNSCHEDULED together, and 2 per agreement and charge; use the batch call for more.
 
     Sends a `POST` request to `/recurring/v3/agreements/{agreementId}/charges`
 

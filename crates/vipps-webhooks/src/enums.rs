@@ -47,7 +47,7 @@
 }
 
 ::vipps_core::types::open_enum! {
-    /// Who stopped the agreement; on stopped.
+    /// Who stopped the agreement, on stopped; ADMIN also when the user's profile was deleted, since 2026-07, and then often many at once. One text of the publisher spells the member `Actor`.
     pub enum RecurringAgreementEventActor {
         /// `MERCHANT` on the wire.
         Merchant = "MERCHANT",

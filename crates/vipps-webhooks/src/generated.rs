@@ -24,6 +24,20 @@ pub mod types {
             Default::default()
         }
     }
+    ///Body of a delivery of `login.merchant-initiated.ping.v1`.
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    pub struct LoginPingEvent {
+        ///Id of the login that has been decided.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub auth_req_id: ::std::option::Option<::std::string::String>,
+    }
+    impl LoginPingEvent {
+        pub fn builder() -> builder::LoginPingEvent {
+            Default::default()
+        }
+    }
     ///Problem details of a refused request.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
@@ -56,6 +70,29 @@ pub mod types {
             Default::default()
         }
     }
+    ///Body of a delivery of `user.checked-in.v1`: a customer scanned a QR code. Answer at once, since the customer waits in the app.
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    pub struct QrCheckInEvent {
+        ///Names the customer for 15 minutes; goes as `customer.customerToken` into a new payment.
+        #[serde(rename = "customerToken", skip_serializing_if = "::std::option::Option::is_none")]
+        pub customer_token: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+        ///When it was scanned.
+        #[serde(rename = "initiatedAt", skip_serializing_if = "::std::option::Option::is_none")]
+        pub initiated_at: ::std::option::Option<::vipps_core::types::Timestamp>,
+        ///The merchant's id of the QR code.
+        #[serde(rename = "merchantQrId", skip_serializing_if = "::std::option::Option::is_none")]
+        pub merchant_qr_id: ::std::option::Option<::std::string::String>,
+        ///Number of the sales unit; `MerchantSerialNumber` before 2024-01.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub msn: ::std::option::Option<::std::string::String>,
+    }
+    impl QrCheckInEvent {
+        pub fn builder() -> builder::QrCheckInEvent {
+            Default::default()
+        }
+    }
     ///All registrations.
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
@@ -75,10 +112,10 @@ pub mod types {
     #[non_exhaustive]
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RecurringAgreementEvent {
-        ///Who stopped the agreement; on stopped.
+        ///Who stopped the agreement, on stopped; ADMIN also when the user's profile was deleted, since 2026-07, and then often many at once. One text of the publisher spells the member `Actor`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub actor: ::std::option::Option<crate::enums::RecurringAgreementEventActor>,
-        ///The merchant's own id of the agreement, if it has one.
+        ///The merchant's own id of the agreement; left out where it has none (null before 2024-12).
         #[serde(rename = "agreementExternalId", skip_serializing_if = "::std::option::Option::is_none")]
         pub agreement_external_id: ::std::option::Option<::std::string::String>,
         ///The agreement.
@@ -122,7 +159,7 @@ pub mod types {
         ///Amount of this refund, in minor units; on refunded.
         #[serde(rename = "amountRefunded", skip_serializing_if = "::std::option::Option::is_none")]
         pub amount_refunded: ::std::option::Option<i64>,
-        ///The merchant's own id of the charge, if it has one.
+        ///The merchant's own id of the charge; left out where it has none (null before 2024-12).
         #[serde(rename = "chargeExternalId", skip_serializing_if = "::std::option::Option::is_none")]
         pub charge_external_id: ::std::option::Option<::std::string::String>,
         ///The charge.
@@ -137,19 +174,22 @@ pub mod types {
         ///What happened to the charge: reserved; captured (also by direct capture); cancelled; refunded; failed for good; or an item of a batch was refused after the batch was accepted.
         #[serde(rename = "eventType", skip_serializing_if = "::std::option::Option::is_none")]
         pub event_type: ::std::option::Option<crate::enums::RecurringChargeEventEventType>,
-        ///Code of the failure; on failed and creation-failed.
+        ///The reason in its older form; on failed and creation-failed, left out where there is none.
         #[serde(rename = "failureCode", skip_serializing_if = "::std::option::Option::is_none")]
         pub failure_code: ::std::option::Option<::std::string::String>,
-        ///Why the charge failed; on failed and creation-failed.
+        ///Why the charge failed, with the values that the charge itself shows; on failed and creation-failed, since 2025-01.
         #[serde(rename = "failureReason", skip_serializing_if = "::std::option::Option::is_none")]
         pub failure_reason: ::std::option::Option<::std::string::String>,
+        ///The reason in words, an older form; on failed and creation-failed, left out where there is none.
+        #[serde(rename = "failureText", skip_serializing_if = "::std::option::Option::is_none")]
+        pub failure_text: ::std::option::Option<::std::string::String>,
         ///Number of the sales unit.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub msn: ::std::option::Option<::std::string::String>,
         ///When it happened.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub occurred: ::std::option::Option<::vipps_core::types::Timestamp>,
-        ///Id of the transaction behind the event, if there is one.
+        ///Names this one operation, and so tells two captures of one charge apart; may come on reserved, captured, refunded and canceled since 2025-12. Absent or null where there is none.
         #[serde(rename = "transactionId", skip_serializing_if = "::std::option::Option::is_none")]
         pub transaction_id: ::std::option::Option<::std::string::String>,
     }
@@ -174,7 +214,11 @@ pub mod types {
         `recurring.charge-canceled.v1` (one l), `recurring.charge-refunded.v1`,
         `recurring.charge-failed.v1`, `recurring.charge-creation-failed.v1`.
 
-        Others: `user.checked-in.v1` (QR check-in), `login.merchant-initiated.ping.v1`.*/
+        Donations: `donations.agreement.started.v1`, `donations.agreement.stopped.v1`,
+        `donations.agreement.withdrawal-day-changed.v1`, `donations.agreement.amount-changed.v1`.
+
+        Others: `user.checked-in.v1` (QR check-in), `login.merchant-initiated.ping.v1`. New types come without
+        notice.*/
         pub events: ::std::vec::Vec<::std::string::String>,
         ///Public https address, not localhost, that receives the deliveries and answers each with 200 within 10 seconds.
         pub url: ::std::string::String,
@@ -259,6 +303,37 @@ pub mod types {
         impl ::std::convert::From<super::ExtraDetail> for ExtraDetail {
             fn from(value: super::ExtraDetail) -> Self {
                 Self { name: Ok(value.name), reason: Ok(value.reason) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct LoginPingEvent {
+            auth_req_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+        }
+        impl ::std::default::Default for LoginPingEvent {
+            fn default() -> Self {
+                Self { auth_req_id: Ok(Default::default()) }
+            }
+        }
+        impl LoginPingEvent {
+            pub fn auth_req_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.auth_req_id =
+                    value.try_into().map_err(|e| format!("error converting supplied value for auth_req_id: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<LoginPingEvent> for super::LoginPingEvent {
+            type Error = super::error::ConversionError;
+            fn try_from(value: LoginPingEvent) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { auth_req_id: value.auth_req_id? })
+            }
+        }
+        impl ::std::convert::From<super::LoginPingEvent> for LoginPingEvent {
+            fn from(value: super::LoginPingEvent) -> Self {
+                Self { auth_req_id: Ok(value.auth_req_id) }
             }
         }
         #[derive(Clone, Debug)]
@@ -372,6 +447,85 @@ pub mod types {
                     title: Ok(value.title),
                     trace_id: Ok(value.trace_id),
                     type_: Ok(value.type_),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct QrCheckInEvent {
+            customer_token: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
+            initiated_at:
+                ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
+            merchant_qr_id: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            msn: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+        }
+        impl ::std::default::Default for QrCheckInEvent {
+            fn default() -> Self {
+                Self {
+                    customer_token: Ok(Default::default()),
+                    initiated_at: Ok(Default::default()),
+                    merchant_qr_id: Ok(Default::default()),
+                    msn: Ok(Default::default()),
+                }
+            }
+        }
+        impl QrCheckInEvent {
+            pub fn customer_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.customer_token =
+                    value.try_into().map_err(|e| format!("error converting supplied value for customer_token: {e}"));
+                self
+            }
+            pub fn initiated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Timestamp>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.initiated_at =
+                    value.try_into().map_err(|e| format!("error converting supplied value for initiated_at: {e}"));
+                self
+            }
+            pub fn merchant_qr_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.merchant_qr_id =
+                    value.try_into().map_err(|e| format!("error converting supplied value for merchant_qr_id: {e}"));
+                self
+            }
+            pub fn msn<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.msn = value.try_into().map_err(|e| format!("error converting supplied value for msn: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<QrCheckInEvent> for super::QrCheckInEvent {
+            type Error = super::error::ConversionError;
+            fn try_from(value: QrCheckInEvent) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    customer_token: value.customer_token?,
+                    initiated_at: value.initiated_at?,
+                    merchant_qr_id: value.merchant_qr_id?,
+                    msn: value.msn?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::QrCheckInEvent> for QrCheckInEvent {
+            fn from(value: super::QrCheckInEvent) -> Self {
+                Self {
+                    customer_token: Ok(value.customer_token),
+                    initiated_at: Ok(value.initiated_at),
+                    merchant_qr_id: Ok(value.merchant_qr_id),
+                    msn: Ok(value.msn),
                 }
             }
         }
@@ -551,6 +705,7 @@ pub mod types {
             >,
             failure_code: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             failure_reason: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            failure_text: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             msn: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
             occurred:
                 ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
@@ -571,6 +726,7 @@ pub mod types {
                     event_type: Ok(Default::default()),
                     failure_code: Ok(Default::default()),
                     failure_reason: Ok(Default::default()),
+                    failure_text: Ok(Default::default()),
                     msn: Ok(Default::default()),
                     occurred: Ok(Default::default()),
                     transaction_id: Ok(Default::default()),
@@ -686,6 +842,15 @@ pub mod types {
                     value.try_into().map_err(|e| format!("error converting supplied value for failure_reason: {e}"));
                 self
             }
+            pub fn failure_text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.failure_text =
+                    value.try_into().map_err(|e| format!("error converting supplied value for failure_text: {e}"));
+                self
+            }
             pub fn msn<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
@@ -729,6 +894,7 @@ pub mod types {
                     event_type: value.event_type?,
                     failure_code: value.failure_code?,
                     failure_reason: value.failure_reason?,
+                    failure_text: value.failure_text?,
                     msn: value.msn?,
                     occurred: value.occurred?,
                     transaction_id: value.transaction_id?,
@@ -750,6 +916,7 @@ pub mod types {
                     event_type: Ok(value.event_type),
                     failure_code: Ok(value.failure_code),
                     failure_reason: Ok(value.failure_reason),
+                    failure_text: Ok(value.failure_text),
                     msn: Ok(value.msn),
                     occurred: Ok(value.occurred),
                     transaction_id: Ok(value.transaction_id),
@@ -995,7 +1162,7 @@ impl Client {
     }
     /**Register a webhook
 
-    Subscribes an address to event types and returns, once only, the secret that signs its deliveries. A sales unit may hold 25 registrations per event type (1 for `user.checked-in.v1`), partner-wide ones counted apart; an address registered twice gets everything twice.
+    Subscribes an address to event types and returns, once only, the secret that signs its deliveries. A sales unit may hold 25 registrations per event type (1 for `user.checked-in.v1`); those of a partner or PSP for all its sales units are counted apart. An address registered twice gets everything twice. A registration whose endpoint answers nothing for two weeks is removed: list them on a schedule and register anew.
 
     Sends a `POST` request to `/webhooks/v1/webhooks`
 

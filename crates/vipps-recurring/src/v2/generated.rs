@@ -1903,7 +1903,7 @@ pub mod types {
 #[derive(Clone, Debug)]
 /**Client for Recurring API v2
 
-Second generation of the Recurring API: agreements in NOK that a customer accepts once, and the charges that the merchant collects under them. Deprecated as a whole, announced as available until 1 November 2023; v3 under /recurring/v3 takes its place.
+Second generation of the Recurring API: agreements in NOK that a customer accepts once, and the charges that the merchant collects under them. Discontinued, as the publisher stated in 2025-02; what its hosts answer today is not published. v3 under /recurring/v3 takes its place.
 
 Version: 2.6.19*/
 pub struct Client {
