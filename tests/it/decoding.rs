@@ -136,6 +136,43 @@ fn limits_of_requests_are_not_checked_on_answers() {
 }
 
 #[test]
+fn the_published_history_of_an_agreement_decodes_and_may_hold_more_or_nothing() {
+    use vipps::recurring::enums::{AgreementActor, AgreementEventName};
+    use vipps::recurring::types::AgreementResponseV3;
+    let read = |history: Value| -> Vec<_> {
+        let mut body = json!({ "id": "agr_5kSeqz", "status": "ACTIVE" });
+        body["history"] = history;
+        let agreement = vipps::Agreement::from(serde_json::from_value::<AgreementResponseV3>(body).unwrap());
+        agreement.history().map(|one| (one.name().cloned(), one.actor().cloned(), one.occurred().is_some())).collect()
+    };
+    let published = json!([
+        { "occurred": "2026-09-01T08:00:00Z", "event": "CREATE", "actor": "MERCHANT" },
+        { "occurred": "2026-09-01T08:02:11Z", "event": "ACTIVATE", "actor": "USER" }
+    ]);
+    assert_eq!(
+        read(published),
+        [
+            (Some(AgreementEventName::Create), Some(AgreementActor::Merchant), true),
+            (Some(AgreementEventName::Activate), Some(AgreementActor::User), true),
+        ]
+    );
+    let odd = json!([{ "event": "PAUSE", "actor": "BANK", "why": 1 }, {}]);
+    assert_eq!(read(odd), [(Some("PAUSE".into()), Some("BANK".into()), false), (None, None, false)]);
+    assert!(read(Value::Null).is_empty() && read(json!([])).is_empty());
+}
+
+#[test]
+fn a_customer_s_details_decode_with_any_of_their_members() {
+    for member in ["email", "firstName", "lastName", "mobileNumber", "dateOfBirth", "addresses"] {
+        let mut body = published_payment();
+        let value = if member == "addresses" { json!([{ "city": "Oslo" }]) } else { "x".into() };
+        body["userDetails"] = json!({ member: value });
+        let decoded = payment(&body);
+        assert_eq!(serde_json::to_value(&decoded).unwrap()["userDetails"], body["userDetails"], "{member} alone");
+    }
+}
+
+#[test]
 fn customers_of_each_kind_keep_their_kind() {
     use vipps::epayment::enums::Customer;
     let read = |body: Value| serde_json::from_value::<Customer>(body).unwrap();

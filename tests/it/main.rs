@@ -41,6 +41,8 @@ mod sandbox_edges;
 mod sandbox_express;
 /// Large, deep, slow, broken and arbitrary requests hurt nobody.
 mod sandbox_limits;
+/// Markets: four of them, and several in one sandbox; limits, keys and answers as settings.
+mod sandbox_markets;
 /// The state machines against small models of their own.
 mod sandbox_model;
 /// PSP: init, makePayment, updates, details.
@@ -51,6 +53,8 @@ mod sandbox_recurring;
 mod sandbox_recurring_v2;
 /// The published tables of transitions and codes, over HTTP.
 mod sandbox_rules;
+/// Userinfo: what a customer shares, with whom, and for how long.
+mod sandbox_userinfo;
 /// Registrations, and the payload of every event type.
 mod sandbox_webhooks;
 /// Nothing secret or personal is ever printed.

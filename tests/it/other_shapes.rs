@@ -84,6 +84,11 @@ async fn recurring_version_3() {
         client.agreements().draft(flexible).idempotency_key(key()).await
     })
     .await;
+    let blocking = NewAgreement::flexible("Parking", Currency::Dkk, "https://a.example/t").block_commercial_cards();
+    shape("recurring_draft_blocking_cards", drafted.clone(), async |client| {
+        client.agreements().draft(blocking).idempotency_key(key()).await
+    })
+    .await;
     shape("recurring_draft_price_campaign", drafted.clone(), async |client| {
         let tea = tea().price_campaign(Amount::nok_minor(100), "2027-01-01T00:00:00Z");
         client.agreements().draft(tea).idempotency_key(key()).await
@@ -164,6 +169,7 @@ pub(crate) fn batch_charge(order_id: &str) -> recurring::CreateChargeAsyncV3 {
     }))
 }
 
+#[expect(deprecated, reason = "its shapes are kept all the same")]
 #[tokio::test]
 async fn recurring_version_2() {
     let agreement = json!({

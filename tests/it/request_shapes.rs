@@ -113,6 +113,23 @@ async fn create_payment_with_every_kind_of_field() {
 }
 
 #[tokio::test]
+async fn create_payment_of_express_with_legal_links() {
+    let answer = json!({ "reference": "acme-order-42", "redirectUrl": "https://landing.vipps.no?token=x" });
+    let recorder = Recorder::start(201, answer).await;
+    let shipping: types::Shipping = serde_json::from_value(json!({
+        "allowedCountries": ["NO", "SE"],
+        "dynamicOptions": { "callbackUrl": "https://acme.example/ship", "callbackAuthorizationToken": "word" }
+    }))
+    .unwrap();
+    let order = NewPayment::web_redirect("acme-order-42", Amount::nok_minor(49_900), "https://acme.example/thanks")
+        .profile_scope("email")
+        .express(shipping)
+        .legal_links("https://acme.example/terms", "https://acme.example/privacy");
+    recorder.client().payments().create(order).idempotency_key(key()).await.unwrap();
+    insta::assert_snapshot!(recorder.only());
+}
+
+#[tokio::test]
 async fn get_payment() {
     let recorder = Recorder::start(200, payment()).await;
     recorder.client().payments().get("acme-order-42").await.unwrap();

@@ -97,6 +97,7 @@ async fn act(http: &Http, step: &str) -> (u16, Value) {
         ("pay", _) => control("complete").await,
         ("quit", _) => control("abandon").await,
         ("force", _) => http.send(http.request("POST", "/epayment/v1/test/payments/acme-order-42/approve")).await,
+        ("allow-expire", _) => http.control("PATCH", "settings", json!({ "expireInitiatedSessions": true })).await,
         ("expire", _) => http.checkout("POST", &format!("{SESSION}/expire"), &Value::Null).await,
         ("update", _) => {
             let dearer = json!({ "transaction": { "amount": nok(2000), "paymentDescription": "Four mugs" } });
@@ -133,7 +134,9 @@ async fn every_transition_has_the_published_state_and_callback() {
         (&["expire", "start"], 409, "SessionExpired", None, 0),
         (&["expire", "update"], 400, "SessionExpired", None, 0),
         (&["expire", "expire"], 400, "SessionExpired", None, 0),
-        (&["start", "expire"], 200, "SessionExpired", Some("TERMINATED"), 1),
+        (&["start", "expire"], 400, "PaymentInitiated", Some("CREATED"), 0),
+        (&["start", "expire", "pay"], 200, "PaymentSuccessful", Some("AUTHORIZED"), 1),
+        (&["allow-expire", "start", "expire"], 200, "SessionExpired", Some("TERMINATED"), 1),
     ];
     for (steps, status, state, payment, calls) in table {
         let (http, merchant) = shop().await;

@@ -103,7 +103,7 @@ async fn the_seed_wants_less_than_28_days_and_looks_at_no_body_of_a_cancel() {
 }
 
 #[tokio::test]
-async fn express_options_are_there_and_in_the_market_s_currency() {
+async fn express_options_are_there_and_in_the_payment_s_currency() {
     let http = Http::start_manual().await.tolerant();
     let group = |currency: &str| {
         json!({ "type": "HOME_DELIVERY", "brand": "POSTEN", "isDefault": true, "priority": 0, "options": [
@@ -114,7 +114,9 @@ async fn express_options_are_there_and_in_the_market_s_currency() {
         let scope = json!({ "scope": "name address email phoneNumber" });
         with(order(1000), &json!({ "profile": scope, "shipping": { "fixedOptions": groups } }))
     };
-    assert_eq!(code(&http.create(&express(json!([group("DKK")]))).await), (400, "5040"));
+    let (status, refused) = http.create(&express(json!([group("DKK")]))).await;
+    let field = &refused["extraDetails"][0]["name"];
+    assert_eq!((status, field), (400, &json!("shipping.fixedOptions[0].options[0].amount.currency")));
     assert_eq!(http.create(&express(json!([]))).await.0, 400);
     assert_eq!(http.create(&express(json!([with(group("NOK"), &json!({ "options": [] }))]))).await.0, 400);
     assert_eq!(http.create(&express(json!([group("NOK")]))).await.0, 201);

@@ -105,11 +105,15 @@ async fn shipping_is_authorized_on_top_and_told_with_the_customer() {
             let told: Vec<Value> = hooks.received().iter().map(Received::json).collect();
             let [created, authorized] = &told[..] else { panic!("two events: {told:?}") };
             assert_eq!((&authorized["name"], &authorized["amount"]), (&json!("AUTHORIZED"), &money(1000 + cost)));
-            for member in ["shippingDetails", "userDetails", "profile"] {
+            for member in ["shippingDetails", "userDetails"] {
                 assert_eq!(authorized[member], payment[member], "{member}");
                 assert!(created[member].is_null(), "not before the consent: {created}");
             }
-            assert_eq!(authorized["sub"], payment["profile"]["sub"], "both places are published");
+            assert_eq!(authorized["sub"], payment["profile"]["sub"]);
+            assert!(
+                authorized["profile"].is_null() && created["sub"].is_null(),
+                "on the top level alone: {authorized}"
+            );
             let all = json!({ "modificationAmount": money(1000 + cost) });
             assert_eq!(http.post(&format!("{PATH}/capture"), &all).await.0, 200, "shipping is captured with the rest");
         }
@@ -174,6 +178,102 @@ async fn where_the_shop_cannot_ship_the_customer_cannot_pay_but_may_try_again() 
 }
 
 #[tokio::test]
+async fn the_seed_asks_for_all_four_scopes_and_tells_the_customer_in_both_places() {
+    let mut options = Options::default();
+    (options.clock, options.profile) = (ClockMode::Manual, Profile::Seed);
+    let (http, hooks) = (Http::start_with(options).await, Receiver::start().await);
+    register(&http, &hooks.url("/"), &[AUTHORIZED]).await;
+    let asked = |scope: &str| {
+        let mut body = express(json!({ "fixedOptions": groups() }));
+        body["profile"] = json!({ "scope": scope });
+        body
+    };
+    for scope in ["address", "name address email phoneNumber birthDate"] {
+        assert_eq!(verdict(&http.post(PAYMENTS, &asked(scope)).await), (400, Some("4080")), "{scope}");
+    }
+    assert_eq!(http.post(PAYMENTS, &asked("phoneNumber email address name")).await.0, 201, "in any order");
+    approve(&http, json!({})).await;
+    http.advance(0).await;
+    let told = hooks.received()[0].json();
+    assert!(told["sub"].is_string() && told["profile"]["sub"] == told["sub"], "{told}");
+}
+
+#[tokio::test]
+async fn the_customer_s_details_are_those_that_were_consented_to() {
+    for (scope, wanted) in [
+        ("address", &["addresses"][..]),
+        ("address email", &["addresses", "email"]),
+        ("birthDate address name", &["addresses", "dateOfBirth", "firstName", "lastName"]),
+    ] {
+        let http = Http::start_manual().await;
+        let mut body = express(json!({ "fixedOptions": groups() }));
+        body["profile"] = json!({ "scope": scope });
+        assert_eq!(http.post(PAYMENTS, &body).await.0, 201);
+        approve(&http, json!({})).await;
+        let (_, payment) = http.get(PATH).await;
+        let mut members: Vec<&String> = payment["userDetails"].as_object().unwrap().keys().collect();
+        members.sort();
+        assert_eq!(members, wanted, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn the_app_stops_a_customer_in_a_country_that_is_not_shipped_to() {
+    let home = |country: &str| json!({ "address": { "addressLine1": "Street 1", "city": "Town", "postCode": "1000", "country": country } });
+    // Allowed countries, the customer's, and whether the payment goes on.
+    let table = [
+        (None, "NO", true),
+        (None, "SE", false),
+        (Some(json!(["SE", "DK"])), "SE", true),
+        (Some(json!(["SE", "DK"])), "NO", false),
+    ];
+    for (allowed, country, goes_on) in table {
+        let (http, shop) = (Http::start_manual().await, shop().await);
+        let mut shipping = dynamic(&shop.url("/ship"));
+        if let Some(allowed) = &allowed {
+            shipping["allowedCountries"] = allowed.clone();
+        }
+        assert_eq!(http.post(PAYMENTS, &express(shipping)).await.0, 201);
+        let (status, answer) = approve(&http, home(country)).await;
+        assert_eq!(status, if goes_on { 200 } else { 409 }, "{allowed:?} {country}: {answer}");
+        assert_eq!(shop.received().len(), usize::from(goes_on), "the merchant is asked for allowed addresses alone");
+        if goes_on {
+            assert_eq!(answer["shippingDetails"]["address"]["country"], country);
+        } else {
+            assert_eq!(outcome(&http).await, "CREATED 0");
+            let error = text(&answer["error"]);
+            assert!(error.contains(country) && error.contains("allowed countries: "), "{error}");
+        }
+    }
+    let http = Http::start_tolerant().await;
+    for malformed in [json!(["Norway"]), json!(["no"]), json!([])] {
+        let body = express(json!({ "fixedOptions": groups(), "allowedCountries": malformed }));
+        let (status, refused) = http.post(PAYMENTS, &body).await;
+        let name = text(&refused["extraDetails"][0]["name"]);
+        assert!(status == 400 && name.starts_with("shipping.allowedCountries"), "{malformed}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn legal_links_are_taken_and_echoed_nowhere() {
+    let links = json!({ "termsOfSaleUrl": "https://acme.example/t", "privacyPolicyUrl": "https://acme.example/p" });
+    let http = Http::start_manual().await;
+    let mut body = order(REFERENCE, 1000);
+    body["merchantLegalLinks"] = links.clone();
+    assert_eq!(http.post(PAYMENTS, &body).await.0, 201);
+    assert!(http.get(PATH).await.1["merchantLegalLinks"].is_null());
+    assert!(http.sandbox.warnings().is_empty(), "{:?}", http.sandbox.warnings());
+    body["merchantLegalLinks"]["termsOfSaleUrl"] = "ftp:nowhere".into();
+    body["reference"] = "acme-order-43".into();
+    assert_eq!(verdict(&http.post(PAYMENTS, &body).await), (400, Some("4090")));
+    body["merchantLegalLinks"] = links;
+    body["paymentMethod"] = json!({ "type": "CARD" });
+    assert_eq!(http.post(PAYMENTS, &body).await.0, 201);
+    let warned = http.sandbox.warnings().iter().any(|one| text(&one["warning"]).contains("merchantLegalLinks"));
+    assert!(warned, "a card payment passes no app");
+}
+
+#[tokio::test]
 async fn express_has_its_rules() {
     let fixed = || express(json!({ "fixedOptions": groups() }));
     let changed = |name: &str, value: Value| {
@@ -187,7 +287,10 @@ async fn express_has_its_rules() {
         (fixed(), true, 201, None),
         (fixed(), false, 403, Some("5020")),
         (changed("profile", json!({ "scope": "name email phoneNumber" })), true, 400, Some("4080")),
-        (changed("profile", json!({ "scope": "name address email phoneNumber birthDate" })), true, 400, Some("4080")),
+        (changed("profile", json!({ "scope": "name address email phoneNumber birthDate" })), true, 201, None),
+        (changed("profile", json!({ "scope": "address" })), true, 201, None),
+        (changed("profile", json!({ "scope": "email address" })), true, 201, None),
+        (changed("profile", json!({ "scope": "addresses" })), true, 400, Some("4080")),
         (changed("profile", Value::Null), true, 400, None),
         (changed("shipping", json!({})), true, 400, None),
         (changed("shipping", both), true, 400, None),

@@ -97,6 +97,7 @@ async fn act(http: &Http, agreement: &str, act: &str) -> (u16, Value) {
     match name {
         "approve" | "reject" => app(name, json!({})).await,
         "stop-by-user" => app("stop", json!({})).await,
+        "seed" => http.control("PATCH", "settings", json!({ "stoppedAgreementsStopAgain": false })).await,
         "stop-by-admin" => app("stop", json!({ "actor": "ADMIN" })).await,
         "stop" => http.write("PATCH", &path, &json!({ "status": "STOPPED" })).await,
         "rename" => http.write("PATCH", &path, &json!({ "productName": "Fruit box" })).await,
@@ -255,7 +256,6 @@ async fn a_draft_that_breaks_a_rule_is_refused() {
         json!({ "merchantAgreementUrl": "http://acme.example/boxes" }),
         json!({ "externalId": "" }),
         json!({ "externalId": long(65) }),
-        json!({ "phoneNumber": "4712345678901234" }),
         json!({ "initialCharge": { "amount": 500, "transactionType": "DIRECT_CAPTURE" } }),
         json!({ "initialCharge": { "amount": 500, "description": "First box" } }),
         first("box 1"),
@@ -313,8 +313,10 @@ async fn every_transition_of_an_agreement_has_its_status_problem_and_charge() {
         (direct, &["approve", "stop"], 204, "", "STOPPED", "CHARGED"),
         (None, &["rename"], 400, illegal, "PENDING", "none"),
         (None, &["approve", "stop", "rename"], 400, illegal, "STOPPED", "none"),
-        (None, &["approve", "stop", "stop"], 400, illegal, "STOPPED", "none"),
-        (None, &["approve", "stop-by-user", "stop"], 400, illegal, "STOPPED", "none"),
+        (None, &["approve", "stop", "stop"], 204, "", "STOPPED", "none"),
+        (None, &["approve", "stop-by-user", "stop"], 204, "", "STOPPED", "none"),
+        (None, &["reject", "stop"], 204, "", "STOPPED", "none"),
+        (None, &["approve", "stop", "seed", "stop"], 400, illegal, "STOPPED", "none"),
         (None, &["minutes 10", "rename"], 400, illegal, "EXPIRED", "none"),
         (None, &["minutes 10", "stop"], 400, illegal, "EXPIRED", "none"),
         (None, &["approve", "accept"], 400, failed, "ACTIVE", "none"),
@@ -337,6 +339,106 @@ async fn every_transition_of_an_agreement_has_its_status_problem_and_charge() {
         assert_eq!((agreement["status"].as_str().unwrap(), &*status_of(&http, "box-1").await), (*state, *charge));
         let was_active = ["approve", "accept"].contains(&acts[0]) && *state != "EXPIRED";
         assert_eq!((agreement["start"].is_string(), agreement["stop"].is_string()), (was_active, *state == "STOPPED"));
+    }
+}
+
+#[tokio::test]
+async fn a_second_stop_leaves_the_agreement_as_it_was() {
+    let http = Http::start_manual().await;
+    let path = format!("{AGREEMENTS}/{}", agreed(&http, &json!({})).await);
+    let stop = json!({ "status": "STOPPED" });
+    assert_eq!(http.write("PATCH", &path, &stop).await.0, 204);
+    let before = http.get(&path).await.1;
+    http.advance(3600).await;
+    assert_eq!(http.write("PATCH", &path, &stop).await.0, 204, "under another key");
+    assert_eq!(http.get(&path).await.1, before);
+    let more = json!({ "status": "STOPPED", "productName": "Fruit box" });
+    assert_eq!(http.write("PATCH", &path, &more).await.0, 400, "any other member is refused");
+}
+
+/// Acts, and the entries of the history: what, and who.
+type HistoryRow = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
+#[tokio::test]
+async fn the_history_of_an_agreement_tells_what_happened_and_who_did_it() {
+    let table: &[HistoryRow] = &[
+        (&[], &[("CREATE", "MERCHANT")]),
+        (&["approve"], &[("CREATE", "MERCHANT"), ("ACTIVATE", "USER")]),
+        (&["accept"], &[("CREATE", "MERCHANT"), ("ACTIVATE", "USER")]),
+        (&["reject"], &[("CREATE", "MERCHANT"), ("REJECT", "USER")]),
+        (&["minutes 10"], &[("CREATE", "MERCHANT"), ("EXPIRE", "SYSTEM")]),
+        (&["approve", "rename", "stop"], &[("CREATE", "MERCHANT"), ("ACTIVATE", "USER"), ("STOP", "MERCHANT")]),
+        (&["approve", "stop-by-user"], &[("CREATE", "MERCHANT"), ("ACTIVATE", "USER"), ("STOP", "USER")]),
+        (&["approve", "stop-by-admin"], &[("CREATE", "MERCHANT"), ("ACTIVATE", "USER"), ("STOP", "ADMIN")]),
+    ];
+    for (acts, expected) in table {
+        let http = Http::start_manual().await;
+        let id = drafted(&http, &json!({})).await;
+        for step in *acts {
+            act(&http, &id, step).await;
+        }
+        let (_, agreement) = http.get(&format!("{AGREEMENTS}/{id}")).await;
+        let history = agreement["history"].as_array().unwrap();
+        let told: Vec<(&str, &str)> =
+            history.iter().map(|event| (event["event"].as_str().unwrap(), event["actor"].as_str().unwrap())).collect();
+        assert_eq!(told, *expected, "{acts:?}");
+        assert!(history.iter().all(|event| event["occurred"].is_string()), "{agreement}");
+    }
+}
+
+#[tokio::test]
+async fn commercial_cards_are_blocked_in_denmark_and_finland_alone() {
+    let blocked = |sources: Value| json!({ "paymentMethod": { "blockedSources": sources } });
+    for (market, currency, taken) in
+        [(Market::Norway, "NOK", false), (Market::Denmark, "DKK", true), (Market::Finland, "EUR", true)]
+    {
+        let mut options = Options::default();
+        options.market = market;
+        let http = Http::start_with(options).await.tolerant();
+        let draft = |sources: Value| {
+            let pricing = json!({ "pricing": { "type": "LEGACY", "currency": currency, "amount": 10_000 } });
+            with(with(draft(), &pricing), &blocked(sources))
+        };
+        let answer = http.post(AGREEMENTS, &draft(json!(["COMMERCIAL_CARDS"]))).await;
+        assert_eq!(answer.0, if taken { 201 } else { 400 }, "{market:?}: {}", answer.1);
+        assert!(taken || answer.1["extraDetails"][0]["name"] == "paymentMethod.blockedSources", "{}", answer.1);
+        assert_eq!(http.post(AGREEMENTS, &draft(json!([]))).await.0, 201, "{market:?}");
+        assert_eq!(http.post(AGREEMENTS, &draft(json!(["PRIVATE_CARDS"]))).await.0, 201, "with a warning");
+        assert!(http.sandbox.warnings().iter().any(|one| one["warning"].as_str().unwrap().contains("PRIVATE_CARDS")));
+        http.control("PATCH", "settings", json!({ "strict": true })).await;
+        assert_eq!(http.post(AGREEMENTS, &draft(json!(["PRIVATE_CARDS"]))).await.0, 400, "{market:?}, strict");
+    }
+}
+
+#[tokio::test]
+async fn a_phone_number_is_checked_where_it_is_pushed_to() {
+    let http = Http::start_manual().await.tolerant();
+    for (phone, valid) in [("4712345678", true), ("4712345678901234", false), ("+4712345678", false), ("", false)] {
+        let number = json!({ "phoneNumber": phone });
+        assert_eq!(http.post(AGREEMENTS, &with(draft(), &number)).await.0, 201, "{phone:?} is filled in, or ignored");
+        let pushed = with(with(draft(), &number), &json!({ "skipLandingPage": true }));
+        let answer = http.post(AGREEMENTS, &pushed).await;
+        assert_eq!(answer.0, if valid { 201 } else { 400 }, "{phone:?}: {}", answer.1);
+        if !valid {
+            assert_eq!((verdict(&answer).1, &answer.1["detail"]), ("validation-error", &json!("Invalid phone number")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_accepts_no_json_is_told_so() {
+    let http = Http::start_manual().await;
+    for (accept, taken) in [
+        ("application/json", true),
+        ("*/*", true),
+        ("text/html, application/problem+json;q=0.5", true),
+        ("text/html", false),
+        ("application/json;q=0", false),
+    ] {
+        let request = http.request("GET", AGREEMENTS).header("accept", accept);
+        let answer = http.send(request).await;
+        let wanted = if taken { (200, "") } else { (406, "not-acceptable") };
+        assert_eq!(verdict(&answer), wanted, "{accept}");
     }
 }
 

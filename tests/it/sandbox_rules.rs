@@ -178,7 +178,7 @@ async fn every_rule_of_creation_has_its_code_or_names_its_field() {
         ),
         (
             set("paymentMethod", json!({ "type": "WALLET", "blockedSources": ["COMMERCIAL_CARDS"] })),
-            403,
+            400,
             Some("5010"),
             "",
         ),

@@ -406,6 +406,81 @@ async fn every_event_of_agreements_and_charges_is_told() {
                 assert!(event["amount"].is_i64(), "plain minor units: {event}");
             }
             assert_eq!(event["failureReason"].is_string(), call.target.contains("failed"), "{event}");
+            let nulls = event.as_object().unwrap().values().filter(|member| member.is_null()).count();
+            assert_eq!(nulls, 0, "what is not there is left out: {event}");
         }
     }
+}
+
+#[tokio::test]
+async fn each_operation_on_a_charge_has_a_transaction_of_its_own_as_in_the_history() {
+    let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
+    register(&http, &receiver.url("/"), &RECURRING_EVENTS).await;
+    let agreement = text(&draft(&http, Some(("RESERVE_CAPTURE", 500))).await["agreementId"]);
+    act_on_agreement(&http, &agreement, "approve").await;
+    let charge = format!("/recurring/v3/agreements/{agreement}/charges/{CHARGE}");
+    for (verb, body) in [
+        ("capture", json!({ "amount": 100 })),
+        ("capture", json!({ "amount": 200 })),
+        ("refund", json!({ "amount": 100, "description": "Wilted" })),
+    ] {
+        assert_eq!(http.post(&format!("{charge}/{verb}"), &body).await.0, 204);
+    }
+    assert_eq!(http.write("DELETE", &charge, &Value::Null).await.0, 204);
+    http.advance(0).await;
+    let events: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let told: Vec<String> = events.iter().filter_map(|one| Some(one["transactionId"].as_str()?.to_owned())).collect();
+    let (_, charge) = http.get(&charge).await;
+    let history = charge["history"].as_array().unwrap();
+    let kept: Vec<String> = history.iter().filter_map(|one| Some(one["transactionId"].as_str()?.to_owned())).collect();
+    assert_eq!(told, kept, "in the order of the history: {charge}");
+    let mut apart = told.clone();
+    apart.sort();
+    apart.dedup();
+    assert_eq!((told.len(), apart.len()), (5, 5), "reserve, two captures, a refund, a release: {told:?}");
+    assert!(history[0]["transactionId"].is_null(), "nothing moved when it was created");
+}
+
+#[tokio::test]
+async fn a_charge_that_fails_is_told_with_the_reasons_of_the_charge_itself() {
+    let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
+    register(&http, &receiver.url("/"), &RECURRING_EVENTS).await;
+    let agreement = text(&draft(&http, None).await["agreementId"]);
+    act_on_agreement(&http, &agreement, "approve").await;
+    let charge = json!({
+        "amount": 151, "transactionType": "DIRECT_CAPTURE", "description": "A box", "due": "2026-01-02",
+        "retryDays": 0, "orderId": "box-151"
+    });
+    assert_eq!(http.post(&format!("/recurring/v3/agreements/{agreement}/charges"), &charge).await.0, 201);
+    http.advance(3 * 86_400).await;
+    let failed = receiver.received().iter().map(Received::json).find(|one| one["chargeId"] == "box-151").unwrap();
+    let (_, charge) = http.get(&format!("/recurring/v3/agreements/{agreement}/charges/box-151")).await;
+    assert_eq!(
+        (&failed["failureReason"], &charge["failureReason"]),
+        (&json!("user_action_required"), &json!("user_action_required"))
+    );
+    assert!(failed.get("transactionId").is_none(), "no money moved: {failed}");
+}
+
+#[tokio::test]
+async fn a_delivery_names_its_registration_and_its_sender() {
+    let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
+    let (id, _) = register(&http, &receiver.url("/a"), &[CREATED]).await;
+    assert_eq!(http.post(PAYMENTS, &order("acme-order-42", 1000)).await.0, 201);
+    http.advance(0).await;
+    let [call] = &receiver.received()[..] else { panic!("one delivery") };
+    assert_eq!(call.header("webhook-id"), Some(id));
+    assert_eq!(call.header("user-agent").as_deref(), Some("Vipps MobilePay/1.0 Webhooks/1.0"));
+    assert!(!call.header("authorization").unwrap().contains("webhook-id"), "it is not signed");
+}
+
+#[tokio::test]
+async fn events_of_donations_can_be_registered() {
+    let http = Http::start().await;
+    let kinds = ["started", "stopped", "withdrawal-day-changed", "amount-changed"];
+    let events = kinds.map(|kind| format!("donations.agreement.{kind}.v1"));
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    register(&http, "https://acme.example/hooks", &events).await;
+    let unknown = registration(&http, "https://acme.example/hooks", &["donations.agreement.doubled.v1"]);
+    assert_eq!(http.send(unknown).await.0, 400);
 }

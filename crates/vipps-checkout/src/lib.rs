@@ -1,4 +1,5 @@
-//! Vipps MobilePay Checkout API: a hosted checkout for payments and subscriptions.
+//! Vipps MobilePay Checkout API: a hosted checkout for payments and subscriptions. Sold to
+//! Kustom, closed for new integrations, no end announced (November 2026).
 //!
 //! Types, operations and limits are generated from `openapi/checkout.yaml`. With
 //! [`vipps_core`] this crate alone is a complete client:

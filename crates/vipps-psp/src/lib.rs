@@ -1,4 +1,5 @@
-//! Vipps MobilePay PSP API: payment service providers take cards from the app.
+//! Vipps MobilePay PSP API v3: payment service providers take cards from the app. In
+//! maintenance and closed for new work (November 2026).
 //!
 //! Types, operations and limits are generated from `openapi/psp.yaml`. With
 //! [`vipps_core`] this crate alone is a complete client:

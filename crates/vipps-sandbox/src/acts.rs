@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::agreement::Actor;
@@ -18,7 +19,7 @@ use crate::routes::recurring_json::agreement_json;
 use crate::sandbox::Shared;
 use crate::schema::operations;
 use crate::session::{Choice, PayBy};
-use crate::state::World;
+use crate::state::{Home, World};
 
 /// How long an act waits for the webhooks it causes.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -106,7 +107,12 @@ async fn act_on_payment(
     };
     match act {
         "approve" => {
-            let approve = Approve { shipping_option: text("shippingOptionId"), phone_number: text("phoneNumber") };
+            let address = match &body["address"] {
+                Value::Null => None,
+                address => Some(Home::deserialize(address).map_err(|error| bad(format!("`address` {error}")))?),
+            };
+            let approve =
+                Approve { shipping_option: text("shippingOptionId"), phone_number: text("phoneNumber"), address };
             customer::approve_payment(shared, &id, &approve).await?;
         }
         "abort" => customer::abort_payment(shared, &id)?,

@@ -168,12 +168,13 @@ pub(crate) struct Terms {
     pub(crate) scope: Option<String>,
 }
 
-/// Who ended an agreement.
+/// Who did something to an agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
     Merchant,
     User,
     Admin,
+    System,
 }
 
 impl Actor {
@@ -182,8 +183,39 @@ impl Actor {
             Self::Merchant => "MERCHANT",
             Self::User => "USER",
             Self::Admin => "ADMIN",
+            Self::System => "SYSTEM",
         }
     }
+}
+
+/// What an entry of the history tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventName {
+    Create,
+    Activate,
+    Reject,
+    Expire,
+    Stop,
+}
+
+impl EventName {
+    pub(crate) fn wire(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Activate => "ACTIVATE",
+            Self::Reject => "REJECT",
+            Self::Expire => "EXPIRE",
+            Self::Stop => "STOP",
+        }
+    }
+}
+
+/// One entry of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) name: EventName,
+    pub(crate) at: Millis,
+    pub(crate) actor: Actor,
 }
 
 /// An agreement.
@@ -204,6 +236,10 @@ pub(crate) struct Agreement {
     pub(crate) initial_charge: Option<String>,
     /// The outcome of the initial charge is not known yet.
     pub(crate) waits_for_charge: bool,
+    /// The customer's phone number, where it is known.
+    pub(crate) phone_number: Option<String>,
+    /// What happened to it, oldest first.
+    pub(crate) history: Vec<Event>,
 }
 
 impl Agreement {
@@ -214,6 +250,7 @@ impl Agreement {
 
     /// The customer accepted; `chosen` is their own ceiling, where the price varies.
     pub(crate) fn activate(&mut self, chosen: Option<i64>, at: Millis) {
+        self.log(EventName::Activate, Actor::User, at);
         self.status = Status::Active;
         self.started = Some(at);
         self.waits_for_charge = false;
@@ -222,12 +259,24 @@ impl Agreement {
         }
     }
 
-    pub(crate) fn stop(&mut self, at: Millis) {
+    pub(crate) fn stop(&mut self, actor: Actor, at: Millis) {
+        self.log(EventName::Stop, actor, at);
         (self.status, self.stopped, self.waits_for_charge) = (Status::Stopped, Some(at), false);
     }
 
-    pub(crate) fn expire(&mut self) {
+    /// The customer declined. There is no status of its own for it.
+    pub(crate) fn reject(&mut self, at: Millis) {
+        self.log(EventName::Reject, Actor::User, at);
+        (self.status, self.stopped) = (Status::Stopped, Some(at));
+    }
+
+    pub(crate) fn expire(&mut self, at: Millis) {
+        self.log(EventName::Expire, Actor::System, at);
         (self.status, self.waits_for_charge) = (Status::Expired, false);
+    }
+
+    fn log(&mut self, name: EventName, actor: Actor, at: Millis) {
+        self.history.push(Event { name, at, actor });
     }
 
     /// The customer's own ceiling for one charge.
@@ -281,6 +330,7 @@ pub(crate) fn country(currency: &Currency) -> &'static str {
     match currency {
         Currency::Dkk => "DK",
         Currency::Eur => "FI",
+        Currency::Sek => "SE",
         _ => "NO",
     }
 }

@@ -108,6 +108,7 @@ fn call(world: &mut World, id: &PaymentId, attempt: &str) -> Option<NewCall> {
     let secret = world.options.client_secrets.first().cloned().unwrap_or_default();
     let back = format!("{}/landing", world.base_url);
     let record = world.payment(id)?;
+    let country = world.market_of(&id.sales_unit).country();
     let request = record.card_passthrough.as_ref()?;
     let allowed = request["allowedCardTypes"].as_array().and_then(|types| types.first()?.as_str());
     let card = Card::of_type(allowed.unwrap_or("VISA_DEBIT"));
@@ -119,7 +120,7 @@ fn call(world: &mut World, id: &PaymentId, attempt: &str) -> Option<NewCall> {
         "cardInfo": {
             "maskedCardNumber": format!("{}******{}", card.bin(), &card.number[12..]),
             "cardType": allowed.unwrap_or("VISA_DEBIT"),
-            "cardIssuedInCountryCode": record.person().country,
+            "cardIssuedInCountryCode": country,
             "cardDataType": "TOKEN",
             "networkToken": {
                 "number": card.number, "expiryMonth": "03", "expiryYear": "2030",

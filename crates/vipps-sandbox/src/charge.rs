@@ -104,6 +104,14 @@ pub(crate) struct Event {
     pub(crate) at: Millis,
     pub(crate) idempotency_key: String,
     pub(crate) success: bool,
+    /// Names this operation where it moved or released money.
+    pub(crate) transaction_id: Option<String>,
+}
+
+/// The time of what happens now, and whoever names transactions.
+pub(crate) struct Moment<'a> {
+    pub(crate) at: Millis,
+    pub(crate) transaction_id: &'a mut dyn FnMut() -> String,
 }
 
 /// Why an attempt failed, as the customer's merchant is told.
@@ -209,7 +217,7 @@ impl Charge {
             next_attempt: None,
             terms,
         };
-        charge.log(EventName::Create, charge.terms.amount, key, at);
+        charge.log(EventName::Create, charge.terms.amount, key, at, None);
         match charge.terms.kind {
             Kind::Initial => {}
             Kind::Unscheduled => {
@@ -253,14 +261,8 @@ impl Charge {
 
     /// Lets happen what is due: `ceiling` is the customer's own maximum, where there is one.
     /// Gives what is told to the merchant.
-    pub(crate) fn ring(
-        &mut self,
-        ceiling: Option<i64>,
-        transaction: &str,
-        at: Millis,
-        runs: &Runs,
-    ) -> Option<EventName> {
-        if self.next_timer(runs).is_none_or(|due| at < due) {
+    pub(crate) fn ring(&mut self, ceiling: Option<i64>, runs: &Runs, moment: &mut Moment<'_>) -> Option<EventName> {
+        if self.next_timer(runs).is_none_or(|due| moment.at < due) {
             return None;
         }
         match self.status {
@@ -268,10 +270,10 @@ impl Charge {
                 self.status = Status::Due;
                 None
             }
-            Status::Due | Status::Processing => self.attempt(ceiling, transaction, at, runs),
+            Status::Due | Status::Processing => self.attempt(ceiling, runs, moment),
             Status::Reserved | Status::PartiallyCaptured => {
                 let key = self.system_key();
-                self.release(&key, at);
+                self.release(&key, moment);
                 Some(EventName::Cancel)
             }
             _ => None,
@@ -279,14 +281,8 @@ impl Charge {
     }
 
     /// One attempt to take the money; gives what is told to the merchant.
-    pub(crate) fn attempt(
-        &mut self,
-        ceiling: Option<i64>,
-        transaction: &str,
-        at: Millis,
-        runs: &Runs,
-    ) -> Option<EventName> {
-        let amount = self.terms.amount;
+    pub(crate) fn attempt(&mut self, ceiling: Option<i64>, runs: &Runs, moment: &mut Moment<'_>) -> Option<EventName> {
+        let (amount, at) = (self.terms.amount, moment.at);
         // Its outcome was unknown for an hour; it is a success.
         let known_now = self.status == Status::Processing && runs.magic.delays(amount) && self.transaction_id.is_some();
         self.failure = if ceiling.is_some_and(|most| amount > most) {
@@ -307,22 +303,29 @@ impl Charge {
             }
             self.status = Status::Failed;
             let key = self.system_key();
-            self.history.push(Event { name: EventName::Fail, amount, at, idempotency_key: key, success: false });
+            self.history.push(Event {
+                name: EventName::Fail,
+                amount,
+                at,
+                idempotency_key: key,
+                success: false,
+                transaction_id: None,
+            });
             return Some(EventName::Fail);
         }
         if runs.magic.delays(amount) && !known_now {
             self.status = Status::Processing;
-            self.transaction_id = Some(transaction.to_owned());
+            self.transaction_id = Some((moment.transaction_id)());
             self.next_attempt = Some(at + HOUR);
             return None;
         }
-        Some(self.succeed(transaction, at))
+        Some(self.succeed(moment))
     }
 
     /// The money is taken or reserved.
-    pub(crate) fn succeed(&mut self, transaction: &str, at: Millis) -> EventName {
-        let (amount, key) = (self.terms.amount, self.system_key());
-        self.transaction_id.get_or_insert_with(|| transaction.to_owned());
+    pub(crate) fn succeed(&mut self, moment: &mut Moment<'_>) -> EventName {
+        let (amount, key, at) = (self.terms.amount, self.system_key(), moment.at);
+        let transaction = self.transaction_id.get_or_insert_with(|| (moment.transaction_id)()).clone();
         self.next_attempt = None;
         let name = if self.terms.direct {
             (self.captured, self.captured_at, self.status) = (amount, Some(at), Status::Charged);
@@ -331,12 +334,13 @@ impl Charge {
             (self.reserved_at, self.status) = (Some(at), Status::Reserved);
             EventName::Reserve
         };
-        self.log(name, amount, &key, at);
+        self.log(name, amount, &key, at, Some(transaction));
         name
     }
 
     /// The merchant takes reserved money, in whole or in part.
-    pub(crate) fn capture(&mut self, amount: i64, key: &str, at: Millis) -> Result<(), Refusal> {
+    pub(crate) fn capture(&mut self, amount: i64, key: &str, moment: &mut Moment<'_>) -> Result<(), Refusal> {
+        let at = moment.at;
         let refuse = |why: String| Err(Refusal::problem("charge-capture-failed", why));
         if !matches!(self.status, Status::Reserved | Status::PartiallyCaptured) {
             return refuse(format!("Cannot capture a charge with status {}.", self.status.wire()));
@@ -350,12 +354,13 @@ impl Charge {
         self.captured += amount;
         self.captured_at = Some(at);
         self.settle_status();
-        self.log(EventName::Capture, amount, key, at);
+        self.log(EventName::Capture, amount, key, at, Some((moment.transaction_id)()));
         Ok(())
     }
 
     /// The merchant gives captured money back.
-    pub(crate) fn refund(&mut self, amount: i64, key: &str, at: Millis) -> Result<(), Refusal> {
+    pub(crate) fn refund(&mut self, amount: i64, key: &str, moment: &mut Moment<'_>) -> Result<(), Refusal> {
+        let at = moment.at;
         let refuse = |why: String| Err(Refusal::problem("operation-failed", why));
         if self.captured == 0 {
             return refuse(format!("Cannot refund a charge with status {}: nothing is captured.", self.status.wire()));
@@ -372,15 +377,15 @@ impl Charge {
         if self.status != Status::PartiallyCaptured {
             self.settle_status();
         }
-        self.log(EventName::Refund, amount, key, at);
+        self.log(EventName::Refund, amount, key, at, Some((moment.transaction_id)()));
         Ok(())
     }
 
     /// The merchant gives up a charge, or what is not captured of it.
-    pub(crate) fn cancel(&mut self, key: &str, at: Millis) -> Result<(), Refusal> {
+    pub(crate) fn cancel(&mut self, key: &str, moment: &mut Moment<'_>) -> Result<(), Refusal> {
         match self.status {
             Status::Pending | Status::Due | Status::Reserved | Status::PartiallyCaptured => {
-                self.release(key, at);
+                self.release(key, moment);
                 Ok(())
             }
             status => {
@@ -392,12 +397,14 @@ impl Charge {
     }
 
     /// Nothing of it is taken any more.
-    pub(crate) fn release(&mut self, key: &str, at: Millis) {
+    pub(crate) fn release(&mut self, key: &str, moment: &mut Moment<'_>) {
         let rest = self.terms.amount - self.captured - self.cancelled;
         self.cancelled += rest;
         self.next_attempt = None;
         self.settle_status();
-        self.log(EventName::Cancel, rest, key, at);
+        // Only what was reserved has a transaction to be released.
+        let transaction = self.reserved_at.map(|_| (moment.transaction_id)());
+        self.log(EventName::Cancel, rest, key, moment.at, transaction);
     }
 
     /// The key in the history of what Vipps does by itself.
@@ -428,8 +435,9 @@ impl Charge {
         all.find(|offset| self.terms.due + offset >= at).map(|offset| self.terms.due + offset)
     }
 
-    fn log(&mut self, name: EventName, amount: i64, key: &str, at: Millis) {
-        self.history.push(Event { name, amount, at, idempotency_key: key.to_owned(), success: true });
+    fn log(&mut self, name: EventName, amount: i64, key: &str, at: Millis, transaction_id: Option<String>) {
+        let idempotency_key = key.to_owned();
+        self.history.push(Event { name, amount, at, idempotency_key, success: true, transaction_id });
     }
 }
 
@@ -456,13 +464,46 @@ mod tests {
         Charge::create("c".into(), "a".into(), terms, "create", 0, &runs())
     }
 
+    /// Lets something happen at a time; transactions are counted by the history.
+    fn at<T>(at: Millis, charge: &mut Charge, act: impl FnOnce(&mut Charge, &mut Moment<'_>) -> T) -> T {
+        let mut last = 1_000_000_000 + charge.history.len();
+        let mut transaction_id = || {
+            last += 1;
+            last.to_string()
+        };
+        act(charge, &mut Moment { at, transaction_id: &mut transaction_id })
+    }
+
     /// Lets time pass up to a day; gives what was told.
     fn pass(charge: &mut Charge, day: i64) -> Vec<(i64, EventName)> {
         let mut told = Vec::new();
-        while let Some(at) = charge.next_timer(&runs()).filter(|at| *at <= day * DAY) {
-            told.extend(charge.ring(None, "1000000000", at, &runs()).map(|name| (at, name)));
+        while let Some(due) = charge.next_timer(&runs()).filter(|at| *at <= day * DAY) {
+            let name = at(due, charge, |charge, moment| charge.ring(None, &runs(), moment));
+            told.extend(name.map(|name| (due, name)));
         }
         told
+    }
+
+    #[test]
+    fn every_operation_on_money_has_a_transaction_of_its_own() {
+        let mut charge = charge(1000, false, 2, 0);
+        pass(&mut charge, 2);
+        for amount in [300, 200] {
+            at(3 * DAY, &mut charge, |charge, moment| charge.capture(amount, "k", moment)).unwrap();
+        }
+        at(3 * DAY, &mut charge, |charge, moment| charge.refund(100, "k", moment)).unwrap();
+        at(3 * DAY, &mut charge, |charge, moment| charge.cancel("k", moment)).unwrap();
+        let told: Vec<&str> = charge.history.iter().filter_map(|event| event.transaction_id.as_deref()).collect();
+        assert_eq!(told.len(), 5, "reserve, two captures, a refund and a release");
+        assert_eq!(told.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+        assert_eq!(charge.history[0].transaction_id, None, "nothing moved when it was created");
+    }
+
+    #[test]
+    fn what_was_never_reserved_is_cancelled_without_a_transaction() {
+        let mut charge = charge(1000, false, 2, 0);
+        at(0, &mut charge, |charge, moment| charge.cancel("k", moment)).unwrap();
+        assert!(charge.history.iter().all(|event| event.transaction_id.is_none()));
     }
 
     #[test]
@@ -504,11 +545,11 @@ mod tests {
             assert_eq!(charge.status, Status::Reserved);
             for act in acts {
                 let (name, amount) = act.split_once(' ').map_or((*act, 0), |(name, n)| (name, n.parse().unwrap()));
-                let done = match name {
-                    "capture" => charge.capture(amount, "k", 3 * DAY),
-                    "refund" => charge.refund(amount, "k", 3 * DAY),
-                    _ => charge.cancel("k", 3 * DAY),
-                };
+                let done = at(3 * DAY, &mut charge, |charge, moment| match name {
+                    "capture" => charge.capture(amount, "k", moment),
+                    "refund" => charge.refund(amount, "k", moment),
+                    _ => charge.cancel("k", moment),
+                });
                 done.unwrap();
             }
             assert_eq!(charge.status, status, "{acts:?}");
@@ -528,7 +569,7 @@ mod tests {
         let mut unknown = charge(201, true, 2, 0);
         pass(&mut unknown, 2);
         assert_eq!(unknown.status, Status::Processing);
-        assert!(unknown.cancel("k", 2 * DAY).is_err());
+        assert!(at(2 * DAY, &mut unknown, |charge, moment| charge.cancel("k", moment)).is_err());
         assert_eq!(pass(&mut unknown, 3), [(2 * DAY + HOUR, EventName::Capture)]);
     }
 }

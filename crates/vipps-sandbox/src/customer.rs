@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::agreement::Actor;
 use crate::card;
 use crate::deliver::{Kind, NewCall, Proof};
+use crate::options::Market;
 use crate::payment::{Approval, Method, Payment};
 use crate::postman;
 use crate::psp::State as PspState;
 use crate::sandbox::Shared;
 use crate::schema::operations;
 use crate::session::{Choice, Session, State as SessionState, complete_option, option_violation};
-use crate::state::{PaymentId, Person, World};
+use crate::state::{Home, PaymentId, World};
 
 /// Does what customers do: with payments, agreements, Checkout sessions and PSP payments.
 #[derive(Clone, Debug)]
@@ -148,6 +149,8 @@ pub(crate) fn find_session(world: &World, reference: &str, unit: Option<&str>) -
 pub(crate) struct Approve {
     pub(crate) shipping_option: Option<String>,
     pub(crate) phone_number: Option<String>,
+    /// Express: where it is sent, if not to where the customer lives.
+    pub(crate) address: Option<Home>,
 }
 
 /// Approves a payment: asks the merchant for shipping options and the PSP for the card's
@@ -176,7 +179,7 @@ pub(crate) async fn approve_payment(
             _ => record.phone_number = Some(phone.clone()),
         }
     }
-    choose_shipping(shared, id, approve.shipping_option.as_deref()).await?;
+    choose_shipping(shared, id, approve).await?;
     let by_card = shared.lock().payment(id).is_some_and(|record| record.payment.method == Method::CardPassthrough);
     let done = if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) };
     shared.nudge(&shared.lock());
@@ -211,7 +214,7 @@ fn must_wait(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
 fn approve_now(shared: &Shared, id: &PaymentId) -> Result<Approval, CustomerError> {
     let mut world = shared.lock();
     let now = world.settle();
-    let magic = world.magic();
+    let magic = world.magic(&id.sales_unit);
     let done = world.with_payment(id, now, |payment, moment| payment.approve(magic, moment));
     let state = world.payment(id).map_or("", |record| record.payment.state.wire()).to_owned();
     done.ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?
@@ -219,22 +222,31 @@ fn approve_now(shared: &Shared, id: &PaymentId) -> Result<Approval, CustomerErro
 }
 
 /// Express: the customer's address and the option that they choose.
-async fn choose_shipping(shared: &Shared, id: &PaymentId, wanted: Option<&str>) -> Result<(), CustomerError> {
-    let (shipping, person) = {
+async fn choose_shipping(shared: &Shared, id: &PaymentId, approve: &Approve) -> Result<(), CustomerError> {
+    let wanted = approve.shipping_option.as_deref();
+    let (shipping, home, currency) = {
         let world = shared.lock();
         let Some(record) = world.payment(id) else { return Err(CustomerError::Unknown(id.reference.clone())) };
         let Some(shipping) = record.shipping.clone() else { return Ok(()) };
-        (shipping, record.person())
+        let home = approve.address.clone().or_else(|| world.payer(id, record).address);
+        let home = home.ok_or_else(|| CustomerError::Refused("the customer has no address".into()))?;
+        let currency = record.payment.currency.as_str().to_owned();
+        let market = Market::of_currency(&currency).unwrap_or_else(|| world.market_of(&id.sales_unit));
+        must_be_allowed(&shipping["allowedCountries"], &home.country, market)?;
+        (shipping, home, currency)
     };
     let groups = match &shipping["dynamicOptions"] {
         Value::Null => shipping["fixedOptions"].clone(),
-        dynamic => ask_for_shipping(shared, id, dynamic, &person).await?,
+        dynamic => ask_for_shipping(shared, id, dynamic, &home).await?,
     };
     let option = chosen_option(&groups, wanted)
         .ok_or_else(|| CustomerError::Refused("the merchant offers no such shipping option".into()))?;
+    if option["amount"]["currency"] != currency.as_str() {
+        return Err(CustomerError::Refused(format!("the merchant's shipping options must be in {currency}")));
+    }
     let cost = option["amount"]["value"].as_i64().filter(|cost| (0..=65_000_000).contains(cost)).unwrap_or(0);
     let details = json!({
-        "address": person.address(),
+        "address": home.to_json(),
         "shippingCost": cost,
         "shippingOptionId": option["id"],
         "shippingOptionName": option["name"],
@@ -247,11 +259,23 @@ async fn choose_shipping(shared: &Shared, id: &PaymentId, wanted: Option<&str>) 
     Ok(())
 }
 
+/// The app stops a customer whose address the merchant does not ship to; without a list, the
+/// country of the payment's currency alone is shipped to.
+fn must_be_allowed(allowed: &Value, country: &str, market: Market) -> Result<(), CustomerError> {
+    let given: Vec<&str> = allowed.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let countries = if given.is_empty() { vec![market.country()] } else { given };
+    if countries.iter().any(|allowed| allowed.eq_ignore_ascii_case(country)) {
+        return Ok(());
+    }
+    let what = format!("the merchant does not ship to {country} (allowed countries: {})", countries.join(", "));
+    Err(CustomerError::Refused(what))
+}
+
 async fn ask_for_shipping(
     shared: &Shared,
     id: &PaymentId,
     dynamic: &Value,
-    person: &Person,
+    home: &Home,
 ) -> Result<Value, CustomerError> {
     let token = dynamic["callbackAuthorizationToken"].as_str();
     let call = NewCall {
@@ -261,11 +285,11 @@ async fn ask_for_shipping(
         url: dynamic["callbackUrl"].as_str().unwrap_or_default().to_owned(),
         body: json!({
             "reference": id.reference,
-            "AddressLine1": person.street,
-            "AddressLine2": null,
-            "City": person.city,
-            "PostCode": person.post_code,
-            "Country": person.country,
+            "AddressLine1": home.address_line1,
+            "AddressLine2": home.address_line2,
+            "City": home.city,
+            "PostCode": home.post_code,
+            "Country": home.country,
         }),
         proof: token.map_or(Proof::None, |token| Proof::Token(token.to_owned())),
     };
@@ -344,7 +368,7 @@ pub(crate) async fn ask_for_logistics(shared: &Shared, id: &PaymentId) {
         let world = shared.lock();
         let Some(session) = world.session(id).filter(|session| session.state == SessionState::Created) else { return };
         let Some(url) = session.dynamic_options_url().map(str::to_owned) else { return };
-        let customer = world.customer_of(session);
+        let customer = world.customer_of(id, session);
         let token = session.request["merchantInfo"]["callbackAuthorizationToken"].as_str();
         let token = token.filter(|_| world.settings.logistics_token);
         NewCall {

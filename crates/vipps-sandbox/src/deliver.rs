@@ -136,6 +136,8 @@ pub(crate) struct Parcel {
     pub(crate) url: String,
     pub(crate) body: Bytes,
     pub(crate) proof: Proof,
+    /// The registration that a webhook is for.
+    pub(crate) registration: Option<String>,
     /// Parcels with the same lane go one after the other.
     pub(crate) lane: String,
     pub(crate) mode: Mode,
@@ -300,6 +302,7 @@ impl Outbox {
             url: delivery.url.clone(),
             body: delivery.body.clone(),
             proof: delivery.proof.clone(),
+            registration: delivery.registration.clone(),
             lane: match &delivery.registration {
                 Some(registration) => format!("{} {registration}", self.era),
                 None => format!("{} call {number}", self.era),

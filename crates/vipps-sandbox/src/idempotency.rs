@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
+use crate::clock::Millis;
 
 /// API and sales unit, operation, key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,20 +29,33 @@ pub(crate) enum Known {
 
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    answers: HashMap<Scope, ([u8; 32], Answer)>,
+    answers: HashMap<Scope, Kept>,
+}
+
+/// An answer under a key, the request it was for, and when it was kept.
+#[derive(Debug)]
+struct Kept {
+    fingerprint: [u8; 32],
+    answer: Answer,
+    at: Millis,
 }
 
 impl Store {
-    pub(crate) fn find(&self, scope: &Scope, fingerprint: &[u8; 32]) -> Known {
+    /// What is known of a key; what was kept before `since` is forgotten.
+    pub(crate) fn find(&mut self, scope: &Scope, fingerprint: &[u8; 32], since: Option<Millis>) -> Known {
         match self.answers.get(scope) {
             None => Known::Nothing,
-            Some((known, answer)) if known == fingerprint => Known::Replay(answer.clone()),
+            Some(kept) if since.is_some_and(|since| kept.at <= since) => {
+                self.answers.remove(scope);
+                Known::Nothing
+            }
+            Some(kept) if kept.fingerprint == *fingerprint => Known::Replay(kept.answer.clone()),
             Some(_) => Known::Conflict,
         }
     }
 
-    pub(crate) fn keep(&mut self, scope: Scope, fingerprint: [u8; 32], answer: Answer) {
-        self.answers.insert(scope, (fingerprint, answer));
+    pub(crate) fn keep(&mut self, scope: Scope, fingerprint: [u8; 32], answer: Answer, at: Millis) {
+        self.answers.insert(scope, Kept { fingerprint, answer, at });
     }
 }
 

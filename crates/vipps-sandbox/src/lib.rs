@@ -61,6 +61,6 @@ mod webhook;
 
 pub use customer::{Customer, CustomerError};
 pub use faults::Fault;
-pub use options::{ClockMode, Market, Options, Profile};
+pub use options::{ClockMode, Market, Options, Profile, RateLimitWindow};
 pub use sandbox::{FaultScript, Sandbox, StartError, VirtualClock};
 pub use schema::{exchange_violations, request_violations};

@@ -1,5 +1,9 @@
 //! What a sandbox is started with.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 /// How a sandbox behaves. Plain data; the defaults are those of the binary.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -25,10 +29,15 @@ pub struct Options {
     pub profile: Profile,
     /// The home market of the sales units. Default: [`Market::Norway`].
     pub market: Market,
+    /// The home markets of sales units that are at home elsewhere, by Merchant Serial Number, so
+    /// that one sandbox serves a partner with shops in several countries. Default: none.
+    pub markets: BTreeMap<String, Market>,
     /// Refuse what is otherwise tolerated with a warning. Default: false.
     pub strict: bool,
     /// Answer 429 beyond the published rate limits. Default: false.
     pub rate_limits: bool,
+    /// How the minute of a rate limit is counted. Default: [`RateLimitWindow::Sliding`].
+    pub rate_limit_window: RateLimitWindow,
     /// Check every exchange against the documents and keep what is wrong for
     /// [`Sandbox::violations`](crate::Sandbox::violations). For tests. Default: false.
     pub check_exchanges: bool,
@@ -58,7 +67,19 @@ pub enum Profile {
     Seed,
 }
 
-/// The home market of the sales units: its currency and deadlines.
+/// How the minute of a rate limit is counted; nothing is published about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RateLimitWindow {
+    /// The requests of the last 60 seconds count, at any moment.
+    #[default]
+    Sliding,
+    /// A minute begins with the first request, and the next one with the first after it.
+    Fixed,
+}
+
+/// The home market of a sales unit: its currency and deadlines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Market {
@@ -69,6 +90,9 @@ pub enum Market {
     Denmark,
     /// MobilePay in Finland: EUR, captured within 14 days.
     Finland,
+    /// Vipps in Sweden: SEK. No numbers are published: those of Norway count here, and
+    /// Recurring is not available.
+    Sweden,
 }
 
 impl Market {
@@ -77,20 +101,49 @@ impl Market {
             Self::Norway => "NOK",
             Self::Denmark => "DKK",
             Self::Finland => "EUR",
+            Self::Sweden => "SEK",
         }
     }
 
+    /// ISO 3166-1 alpha-2.
+    pub(crate) fn country(self) -> &'static str {
+        match self {
+            Self::Norway => "NO",
+            Self::Denmark => "DK",
+            Self::Finland => "FI",
+            Self::Sweden => "SE",
+        }
+    }
+
+    /// The market whose currency this is.
+    pub(crate) fn of_currency(currency: &str) -> Option<Self> {
+        [Self::Norway, Self::Denmark, Self::Finland, Self::Sweden].into_iter().find(|one| one.currency() == currency)
+    }
+
+    /// Days from authorization to the capture and cancel deadline.
     pub(crate) fn capture_days(self) -> i64 {
         match self {
-            Self::Norway => 180,
+            Self::Norway | Self::Sweden => 180,
             Self::Denmark | Self::Finland => 14,
         }
+    }
+
+    /// Payment sources can be blocked in Denmark and Finland alone.
+    pub(crate) fn blocks_sources(self) -> bool {
+        matches!(self, Self::Denmark | Self::Finland)
     }
 }
 
 /// The smallest amount of a new payment, in minor units.
 pub(crate) fn least_value(currency: &str) -> i64 {
-    if currency == "NOK" { 100 } else { 1 }
+    if matches!(currency, "NOK" | "SEK") { 100 } else { 1 }
+}
+
+impl Options {
+    /// The home market of a sales unit.
+    pub(crate) fn market_of(&self, sales_unit: &str) -> Market {
+        self.markets.get(sales_unit).copied().unwrap_or(self.market)
+    }
 }
 
 impl Default for Options {
@@ -106,8 +159,10 @@ impl Default for Options {
             psp_ids: vec!["C948DFD1546347568874C4DDC93A2E3C".into()],
             profile: Profile::default(),
             market: Market::default(),
+            markets: BTreeMap::new(),
             strict: false,
             rate_limits: false,
+            rate_limit_window: RateLimitWindow::default(),
             check_exchanges: false,
             seed: 0,
         }

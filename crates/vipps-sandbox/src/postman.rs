@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http_body_util::{BodyExt as _, Limited};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use tokio::sync::watch;
 use url::{Position, Url};
 
@@ -20,6 +20,8 @@ use crate::webhook::{authorization, content_hash};
 
 /// The most that is read of a merchant's answer: 1 MiB.
 const MOST_REPLY: usize = 1024 * 1024;
+/// Who delivers webhooks, as seen on real deliveries.
+const WEBHOOK_AGENT: &str = "Vipps MobilePay/1.0 Webhooks/1.0";
 
 /// Follows the clock until told to stop: whatever is due happens by itself.
 pub(crate) async fn follow_clock(shared: Shared, mut stopped: watch::Receiver<bool>) {
@@ -158,6 +160,10 @@ async fn send(shared: &Shared, parcel: &Parcel) -> Outcome {
 async fn exchange(http: &reqwest::Client, parcel: &Parcel) -> Outcome {
     let url = Url::parse(&parcel.url).map_err(|error| format!("the address is none: {error}"))?;
     let mut request = http.post(url.clone()).header(CONTENT_TYPE, "application/json");
+    if let Some(registration) = &parcel.registration {
+        // Not signed: it helps to choose among secrets and proves nothing.
+        request = request.header("webhook-id", registration).header(USER_AGENT, WEBHOOK_AGENT);
+    }
     match &parcel.proof {
         Proof::None => {}
         Proof::Token(token) => request = request.header(AUTHORIZATION, token),

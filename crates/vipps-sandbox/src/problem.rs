@@ -28,6 +28,7 @@ pub(crate) fn answer(refusal: &Refusal, context: &Context<'_>) -> Answer {
         "recurring-v2" => recurring_v2(refusal, context),
         "checkout" => checkout(refusal, context),
         "psp" => psp(refusal, context),
+        "userinfo" => userinfo(refusal, context),
         _ => epayment(refusal, context),
     }
 }
@@ -38,6 +39,13 @@ pub(crate) fn bare(status: u16, detail: &str, code: Option<&str>, context: &Cont
     match context.api {
         // It has no errors of its own.
         "access-token" => Answer::gateway(status, detail),
+        "userinfo" => {
+            let body = json!({
+                "type": "about:blank", "title": title, "status": status, "detail": detail,
+                "instance": context.context_id,
+            });
+            Answer::json(status, &body)
+        }
         "checkout" => checkout_body(status, code.unwrap_or("Technical-00001"), title, &context.context_id, Map::new()),
         "psp" | "recurring-v2" => refusal_array(status, detail, code, context),
         "recurring" => {
@@ -103,6 +111,7 @@ fn epayment(refusal: &Refusal, context: &Context<'_>) -> Answer {
             }
         },
         Refusal::Unknown => (404, "Not Found", Vec::new()),
+        Refusal::Forbidden(_) => (403, "Forbidden", Vec::new()),
         Refusal::Fields(fields) => (400, "Bad Request", details(fields)),
         Refusal::Problem { status, .. } | Refusal::Session { status, .. } => (*status, reason(*status), Vec::new()),
         Refusal::Psp { .. } => (400, "Bad Request", Vec::new()),
@@ -143,6 +152,7 @@ fn recurring_parts(refusal: &Refusal) -> (&'static str, u16, String, &[(String, 
             ("idempotency-conflict", 409, "The idempotency key was used for another request.".into(), &[])
         }
         Refusal::Unknown => ("resource-not-found", 404, "Not found.".into(), &[]),
+        Refusal::Forbidden(why) => ("invalid-sale-unit", 403, (*why).to_owned(), &[]),
         Refusal::Code(number) => ("operation-failed", code(*number).0, code(*number).1.to_owned(), &[]),
         Refusal::Session { status, title, .. } => ("operation-failed", *status, (*title).to_owned(), &[]),
         Refusal::Psp { message, .. } => ("operation-failed", 400, message.to_string(), &[]),
@@ -223,6 +233,24 @@ fn checkout_body(status: u16, code: &str, title: &str, context_id: &str, errors:
     let body = json!({
         "errorCode": code, "title": title, "status": status,
         "instance": format!("urn:uuid:{context_id}"), "errors": errors,
+    });
+    Answer::json(status, &body)
+}
+
+/// Userinfo: its own few members.
+fn userinfo(refusal: &Refusal, context: &Context<'_>) -> Answer {
+    let (status, detail) = match refusal {
+        Refusal::Unknown => (404, "No customer is known by this sub.".to_owned()),
+        Refusal::Forbidden(why) => (403, (*why).to_owned()),
+        Refusal::Fields(fields) => {
+            let told: Vec<String> = fields.iter().map(|(name, rule)| format!("{name} {rule}")).collect();
+            (400, told.join("; "))
+        }
+        other => (recurring_parts(other).1, recurring_parts(other).2),
+    };
+    let body = json!({
+        "type": "about:blank", "title": reason(status), "status": status, "detail": detail,
+        "instance": context.context_id,
     });
     Answer::json(status, &body)
 }

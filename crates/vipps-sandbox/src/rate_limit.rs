@@ -1,15 +1,16 @@
-//! The published rate limits: how many requests of a kind about one thing in a minute.
+//! The published rate limits: how many requests of a kind about one subject in a minute.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::clock::Millis;
+use crate::options::RateLimitWindow;
 
-const WINDOW: Millis = 60_000;
+const MINUTE: Millis = 60_000;
 
-/// Requests in the current window of each subject.
+/// Requests of the last minute, or of the current one, by what they are counted as.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits {
-    windows: HashMap<(String, String), (Millis, u32)>,
+    taken: HashMap<String, VecDeque<Millis>>,
 }
 
 /// Requests a minute of an operation, by the published table.
@@ -29,18 +30,38 @@ pub(crate) fn limit_of(operation: &str) -> Option<u32> {
 }
 
 impl RateLimits {
-    /// Counts a request; gives the seconds to wait when it is one too many.
-    pub(crate) fn count(&mut self, operation: &str, subject: &str, now: Millis) -> Option<i64> {
-        let most = limit_of(operation)?;
-        if self.windows.len() > 10_000 {
-            self.windows.retain(|_, (start, _)| now < *start + WINDOW);
+    /// Counts a request against each of its limits, a name and a number; where it is one too
+    /// many for any of them it counts for none, and the seconds to wait come back.
+    pub(crate) fn count(&mut self, limits: &[(String, u32)], window: RateLimitWindow, now: Millis) -> Option<i64> {
+        if self.taken.len() > 10_000 {
+            self.taken.retain(|_, taken| taken.back().is_some_and(|last| now < *last + MINUTE));
         }
-        let (start, count) = self.windows.entry((operation.to_owned(), subject.to_owned())).or_insert((now, 0));
-        if now >= *start + WINDOW {
-            (*start, *count) = (now, 0);
+        let mut free_at = now;
+        for (subject, most) in limits {
+            let taken = self.taken.entry(subject.clone()).or_default();
+            match window {
+                RateLimitWindow::Sliding => {
+                    while taken.front().is_some_and(|first| now >= *first + MINUTE) {
+                        taken.pop_front();
+                    }
+                }
+                RateLimitWindow::Fixed => {
+                    if taken.front().is_some_and(|first| now >= *first + MINUTE) {
+                        taken.clear();
+                    }
+                }
+            }
+            if taken.len() >= *most as usize {
+                free_at = free_at.max(taken.front().map_or(now, |first| first + MINUTE));
+            }
         }
-        *count += 1;
-        (*count > most).then(|| (*start + WINDOW - now + 999) / 1000)
+        if free_at > now {
+            return Some((free_at - now + 999) / 1000);
+        }
+        for (subject, _) in limits {
+            self.taken.entry(subject.clone()).or_default().push_back(now);
+        }
+        None
     }
 }
 
@@ -48,12 +69,36 @@ impl RateLimits {
 mod tests {
     use super::*;
 
+    fn ask(limits: &mut RateLimits, window: RateLimitWindow, subject: &str, now: Millis) -> Option<i64> {
+        limits.count(&[(subject.to_owned(), 5)], window, now)
+    }
+
     #[test]
-    fn the_sixth_write_in_a_minute_waits_for_the_next() {
+    fn a_sliding_minute_frees_a_place_when_its_request_is_a_minute_old() {
         let mut limits = RateLimits::default();
-        let mut ask = |subject: &str, now| limits.count("capturePayment", subject, now);
-        assert!((0..5).all(|_| ask("a", 0).is_none()));
-        assert_eq!((ask("a", 1_000), ask("b", 1_000), ask("a", 59_999)), (Some(59), None, Some(1)));
-        assert_eq!(ask("a", 60_000), None);
+        let mut ask = |subject: &str, now| ask(&mut limits, RateLimitWindow::Sliding, subject, now);
+        assert!([0, 0, 0, 40_000, 40_000].iter().all(|now| ask("a", *now).is_none()));
+        assert_eq!((ask("a", 41_000), ask("b", 41_000)), (Some(19), None));
+        // Three are free again, and no more: the window slides.
+        assert_eq!([60_000; 4].map(|now| ask("a", now)), [None, None, None, Some(40)]);
+    }
+
+    #[test]
+    fn a_fixed_minute_begins_with_its_first_request_and_ends_for_all() {
+        let mut limits = RateLimits::default();
+        let mut ask = |now| ask(&mut limits, RateLimitWindow::Fixed, "a", now);
+        assert!([0, 0, 0, 59_000, 59_000].iter().all(|now| ask(*now).is_none()));
+        assert_eq!(ask(59_999), Some(1));
+        assert!((0..5).all(|_| ask(60_000).is_none()), "all five are free at once");
+    }
+
+    #[test]
+    fn a_request_over_one_limit_counts_for_none() {
+        let mut limits = RateLimits::default();
+        let both = [("charge".to_owned(), 1), ("unit".to_owned(), 3)];
+        assert_eq!(limits.count(&both, RateLimitWindow::Sliding, 0), None);
+        assert_eq!(limits.count(&both, RateLimitWindow::Sliding, 1_000), Some(59));
+        let other = [("other charge".to_owned(), 5), ("unit".to_owned(), 3)];
+        assert_eq!([0; 3].map(|_| limits.count(&other, RateLimitWindow::Sliding, 2_000)), [None, None, Some(58)]);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Members whose values are personal or secret, in lower case.
-const HIDDEN: [&str; 33] = [
+const HIDDEN: [&str; 40] = [
     "phonenumber",
     "customerphonenumber",
     "customermobilenumber",
@@ -37,6 +37,13 @@ const HIDDEN: [&str; 33] = [
     "apikey",
     "publictoken",
     "username",
+    "given_name",
+    "family_name",
+    "phone_number",
+    "street_address",
+    "postal_code",
+    "formatted",
+    "account_number",
 ];
 
 /// Replaces the values of members that are personal or secret.

@@ -15,8 +15,10 @@ pub(crate) enum Refusal {
     Session { status: u16, code: &'static str, title: &'static str },
     /// PSP: an error of its table.
     Psp { code: &'static str, message: Cow<'static, str> },
-    /// Webhooks and PSP: nothing has this id.
+    /// Webhooks, PSP and Userinfo: nothing has this id.
     Unknown,
+    /// Userinfo: not for this sales unit, or not any more.
+    Forbidden(&'static str),
     /// Any API: the first copy of this request, or another write to the same thing, is
     /// still under way.
     Busy,
@@ -37,6 +39,7 @@ impl Refusal {
             "invalid-sale-unit" => 403,
             "resource-not-found" => 404,
             "conflict" | "idempotency-conflict" => 409,
+            "not-acceptable" => 406,
             "unsupported-media-type" => 415,
             _ => 400,
         };
@@ -87,7 +90,7 @@ const CODES: &[(u16, u16, &str)] = &[
     (4140, 400, "Missing required parameter"),
     (4150, 409, "Reference exists"),
     (4160, 400, "Invalid payment method type"),
-    (5010, 403, "Blocking sources not applicable"),
+    (5010, 400, "Blocking sources not applicable"),
     (5020, 403, "Express payment not allowed"),
     (5030, 403, "Illegal scope"),
     (5040, 400, "Invalid currency for merchant"),
@@ -144,9 +147,17 @@ mod tests {
 
     #[test]
     fn published_statuses_are_kept() {
-        for (code, status) in
-            [(6080, 400), (4010, 409), (4020, 409), (4150, 409), (5090, 404), (6160, 423), (6100, 400), (6030, 400)]
-        {
+        for (code, status) in [
+            (5010, 400),
+            (6080, 400),
+            (4010, 409),
+            (4020, 409),
+            (4150, 409),
+            (5090, 404),
+            (6160, 423),
+            (6100, 400),
+            (6030, 400),
+        ] {
             assert_eq!(super::code(code).0, status, "{code}");
         }
     }

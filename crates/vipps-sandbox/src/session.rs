@@ -170,6 +170,11 @@ impl Session {
         Some((amount["value"].as_i64()?.checked_add(shipping)?, currency))
     }
 
+    /// The merchant wants to read the customer's profile data.
+    pub(crate) fn requires_user_info(&self) -> bool {
+        self.request["configuration"]["requireUserInfo"] == true
+    }
+
     /// The customer pays only after ticking the merchant's box.
     pub(crate) fn requires_consent(&self) -> bool {
         self.request["configuration"]["customConsent"]["required"] == true

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::deliver::{Kind, Rules};
-use crate::options::{Options, Profile};
+use crate::options::{Options, Profile, RateLimitWindow};
 
 /// When what a PSP reports takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,18 @@ pub(crate) enum PspUpdates {
     Never,
 }
 
+/// What Userinfo answers when the time to read it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ExpiredUserinfo {
+    /// 403.
+    Forbidden,
+    /// 200, with `[Expired]` in every text but `sub`.
+    ExpiredTexts,
+    /// 404.
+    Unknown,
+}
+
 /// The settings, by the names they have in `GET /__sandbox/settings`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,6 +40,15 @@ pub(crate) struct Settings {
     pub(crate) strict: bool,
     /// Answer 429 beyond the published rate limits.
     pub(crate) rate_limits: bool,
+    /// How the minute of a rate limit is counted: `sliding`, or `fixed` from the first request.
+    pub(crate) rate_limit_window: RateLimitWindow,
+    /// Charges that may be created in a minute for a sales unit: 500, or no limit (`null`) in
+    /// the profile `seed`.
+    pub(crate) charges_per_minute: Option<u32>,
+    /// Seconds after which idempotency keys are forgotten; `null` keeps them.
+    pub(crate) idempotency_key_seconds: Option<u64>,
+    /// JSON objects that the APIs answer have a member that no document names.
+    pub(crate) unknown_members: bool,
     /// Longest `reference`: 64, or 50 in the profile `seed`.
     pub(crate) reference_max_length: u64,
     /// Cancel needs an idempotency key, as in the profile `seed`.
@@ -55,12 +76,34 @@ pub(crate) struct Settings {
     pub(crate) long_living_payments_allowed: bool,
     /// The sales units may use Express (else 5020).
     pub(crate) express_allowed: bool,
+    /// Express asks for all four of `name address email phoneNumber` and nothing else, as in the
+    /// profile `seed`, not for `address` among others.
+    pub(crate) express_scope_exact: bool,
+    /// Events of payments have `profile.sub` beside `sub`, as in the profile `seed`.
+    pub(crate) event_profile_sub: bool,
+    /// Stopping an agreement that is STOPPED is 204 and does nothing; else 400, as in the
+    /// profile `seed`.
+    pub(crate) stopped_agreements_stop_again: bool,
+    /// The sales units may use Recurring, Sweden apart (else 403).
+    pub(crate) recurring_allowed: bool,
+    /// The sales units may use Userinfo (else 403).
+    pub(crate) userinfo_allowed: bool,
+    /// Userinfo refuses requests with a subscription key (401); else they are warned about.
+    pub(crate) userinfo_refuses_key: bool,
+    /// Seconds after which `sub` of a customer can be read.
+    pub(crate) sub_delay_seconds: i64,
+    /// Hours after a consent in which Userinfo can be read.
+    pub(crate) userinfo_hours: i64,
+    /// What Userinfo answers afterwards: `forbidden` (403), `expiredTexts` (200 with `[Expired]`
+    /// in the texts) or `unknown` (404).
+    pub(crate) expired_userinfo: ExpiredUserinfo,
     /// The sales units may ask for national ids (else 5030).
     pub(crate) nin_allowed: bool,
     /// The sales units may capture in parts (else 6140).
     pub(crate) partial_capture_allowed: bool,
-    /// Days from authorization to the capture and cancel deadline of payments.
-    pub(crate) capture_days: i64,
+    /// Days from authorization to the capture and cancel deadline of payments; `null` means by
+    /// the market of the sales unit: 180 in NO and SE, 14 in DK and FI.
+    pub(crate) capture_days: Option<i64>,
     /// Days from the last capture to the refund deadline of payments.
     pub(crate) refund_days: i64,
     /// The refund deadline counts from the reservation, not from the last capture.
@@ -73,7 +116,7 @@ pub(crate) struct Settings {
     pub(crate) token_numbers: bool,
     /// Answers of cancel, capture and refund under `application/problem+json`.
     pub(crate) problem_media_type_on_success: bool,
-    /// Days ahead, at least, of a charge's due date: 1, or 2 as in production.
+    /// Days ahead, at least, of a charge's due date: 1, or 2 as in production before 2025-10.
     pub(crate) charge_due_min_days: i64,
     /// Days before its due date that a charge becomes DUE.
     pub(crate) charge_visible_days: i64,
@@ -149,6 +192,10 @@ impl Settings {
         Self {
             strict: options.strict,
             rate_limits: options.rate_limits,
+            rate_limit_window: options.rate_limit_window,
+            charges_per_minute: if seed { None } else { Some(500) },
+            idempotency_key_seconds: None,
+            unknown_members: false,
             reference_max_length: if seed { 50 } else { 64 },
             cancel_requires_key: seed,
             cancel_honours_body: !seed,
@@ -162,9 +209,18 @@ impl Settings {
             magic_amounts: true,
             long_living_payments_allowed: true,
             express_allowed: true,
+            express_scope_exact: seed,
+            event_profile_sub: seed,
+            stopped_agreements_stop_again: !seed,
+            recurring_allowed: true,
+            userinfo_allowed: true,
+            userinfo_refuses_key: true,
+            sub_delay_seconds: 0,
+            userinfo_hours: 168,
+            expired_userinfo: ExpiredUserinfo::Forbidden,
             nin_allowed: true,
             partial_capture_allowed: true,
-            capture_days: options.market.capture_days(),
+            capture_days: None,
             refund_days: 365,
             refund_from_reservation: false,
             capture_guarantee_days: 7,
@@ -187,7 +243,7 @@ impl Settings {
             recurring_v2_available: true,
             v2_stop_with_changes: seed,
             checkout_allowed: true,
-            expire_initiated_sessions: true,
+            expire_initiated_sessions: false,
             expired_session_callback: true,
             expired_sessions_unknown: false,
             logistics_token: true,
@@ -239,7 +295,7 @@ impl Settings {
         }
         let days = [
             ("expiresAtMaxDays", self.expires_at_max_days),
-            ("captureDays", self.capture_days),
+            ("captureDays", self.capture_days.unwrap_or(0)),
             ("refundDays", self.refund_days),
             ("captureGuaranteeDays", self.capture_guarantee_days),
             ("chargeDueMinDays", self.charge_due_min_days),
@@ -252,6 +308,15 @@ impl Settings {
                 Err("`continuationTokenSeconds` must not be negative".into())
             }
             None if self.charge_page_size == 0 => Err("`chargePageSize` must be above 0".into()),
+            None if !(0..=MOST_DAYS * 86_400).contains(&self.sub_delay_seconds) => {
+                Err("`subDelaySeconds` must not be negative".into())
+            }
+            None if !(0..=MOST_DAYS * 24).contains(&self.userinfo_hours) => {
+                Err("`userinfoHours` must not be negative".into())
+            }
+            None if self.charges_per_minute == Some(0) => {
+                Err("`chargesPerMinute` must be above 0, or null for no limit".into())
+            }
             None if !(0..=MOST_DAYS * 86_400).contains(&self.recurring_effect_seconds) => {
                 Err("`recurringEffectSeconds` must not be negative".into())
             }

@@ -12,7 +12,7 @@ use crate::clock::{DAY, Millis};
 const DEAD_AFTER: Millis = 14 * DAY;
 
 /// Every event type there is.
-pub(crate) const EVENT_TYPES: [&str; 20] = [
+pub(crate) const EVENT_TYPES: [&str; 24] = [
     "epayments.payment.created.v1",
     "epayments.payment.authorized.v1",
     "epayments.payment.aborted.v1",
@@ -33,6 +33,10 @@ pub(crate) const EVENT_TYPES: [&str; 20] = [
     "recurring.charge-creation-failed.v1",
     CHECKED_IN,
     "login.merchant-initiated.ping.v1",
+    "donations.agreement.started.v1",
+    "donations.agreement.stopped.v1",
+    "donations.agreement.withdrawal-day-changed.v1",
+    "donations.agreement.amount-changed.v1",
 ];
 const CHECKED_IN: &str = "user.checked-in.v1";
 

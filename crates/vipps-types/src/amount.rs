@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 crate::open_enum! {
     /// ISO 4217 currency of an amount.
     ///
-    /// Norway pays in NOK, Denmark in DKK, Finland in EUR. SEK, USD and GBP occur with
+    /// Norway pays in NOK, Denmark in DKK, Finland in EUR, Sweden in SEK. USD and GBP occur with
     /// card passthrough only.
     pub enum Currency {
         /// Norwegian krone, minor unit øre.
@@ -71,6 +71,12 @@ impl Amount {
     #[must_use]
     pub fn eur_minor(minor_units: i64) -> Self {
         Self::new(minor_units, Currency::Eur)
+    }
+
+    /// An amount in Swedish öre: `sek_minor(100)` is 1.00 SEK.
+    #[must_use]
+    pub fn sek_minor(minor_units: i64) -> Self {
+        Self::new(minor_units, Currency::Sek)
     }
 
     /// The value in minor units.

@@ -1,9 +1,11 @@
 //! Agreements: what a customer lets a merchant charge, and how often.
 
 use futures_util::stream::Stream;
-use vipps_core::types::{Currency, Personal, Place};
+use vipps_core::types::{Currency, Personal, Place, Timestamp};
 use vipps_core::{Call, Error, Response};
-use vipps_recurring::enums::{AgreementStatus, PatchAgreementV3Status, PricingResponseV3};
+use vipps_recurring::enums::{
+    AgreementActor, AgreementEventName, AgreementStatus, PatchAgreementV3Status, PricingResponseV3,
+};
 use vipps_recurring::{limits, operations, types};
 
 use crate::call::{Options, address, call, derivable, keyed, unbuilt};
@@ -21,6 +23,10 @@ pub struct Agreements {
 /// An agreement as it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreement(Box<types::AgreementResponseV3>);
+
+/// One thing that happened to an agreement; see [`Agreement::history`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AgreementEvent<'a>(&'a types::AgreementEvent);
 
 /// An agreement that was just drafted and waits for its customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,10 +56,36 @@ impl Agreement {
         }
     }
 
+    /// What happened to it, oldest first; nothing where the answer does not say, as those from
+    /// before September 2026.
+    pub fn history(&self) -> impl Iterator<Item = AgreementEvent<'_>> {
+        self.0.history.iter().flatten().map(AgreementEvent)
+    }
+
     /// Everything the answer held, as the document names it.
     #[must_use]
     pub fn raw(&self) -> &types::AgreementResponseV3 {
         &self.0
+    }
+}
+
+impl AgreementEvent<'_> {
+    /// What happened; `None` where the answer does not say.
+    #[must_use]
+    pub fn name(&self) -> Option<&AgreementEventName> {
+        self.0.event.as_ref()
+    }
+
+    /// When it happened; `None` where the answer does not say.
+    #[must_use]
+    pub fn occurred(&self) -> Option<&Timestamp> {
+        self.0.occurred.as_ref()
+    }
+
+    /// Who did it, where that applies.
+    #[must_use]
+    pub fn actor(&self) -> Option<&AgreementActor> {
+        self.0.actor.as_ref()
     }
 }
 
@@ -115,7 +147,8 @@ impl Agreements {
         UpdateAgreement { options: Options::new(&self.client), id: id.into(), change: Box::new(change) }
     }
 
-    /// Ends an agreement, for good; reserved charges are cancelled with it.
+    /// Ends an agreement, for good; reserved charges are cancelled with it. Ending one that is
+    /// STOPPED already succeeds and does nothing, under any key.
     ///
     /// # Panics
     ///

@@ -98,8 +98,9 @@ impl Client {
         crate::Charges::new(self.clone())
     }
 
-    /// Recurring version 2, deprecated by Vipps.
+    /// Recurring version 2, discontinued by Vipps.
     #[cfg(feature = "recurring-v2")]
+    #[deprecated(note = "Vipps has discontinued Recurring v2: use `agreements` and `charges`")]
     #[must_use]
     pub fn v2(&self) -> crate::V2 {
         crate::V2::new(self.clone())

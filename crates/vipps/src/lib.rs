@@ -86,7 +86,7 @@ mod v2;
 
 #[cfg(feature = "recurring")]
 pub use agreements::{
-    Agreement, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements,
+    Agreement, AgreementEvent, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements,
     UpdateAgreement, WaitUntilActive,
 };
 #[cfg(feature = "recurring")]

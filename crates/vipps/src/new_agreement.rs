@@ -1,7 +1,9 @@
 //! An agreement that is about to be drafted, and the first charge in it.
 
 use vipps_core::types::{Amount, Currency, Personal, Place, Timestamp, Violation};
-use vipps_recurring::enums::{CampaignV3, InitialChargeV3TransactionType, PricingRequestV3, TimePeriodUnit};
+use vipps_recurring::enums::{
+    BlockedPaymentSources, CampaignV3, InitialChargeV3TransactionType, PricingRequestV3, TimePeriodUnit,
+};
 use vipps_recurring::{limits, types};
 
 /// An agreement to draft: by the kind of its pricing. All its amounts are in the currency of
@@ -177,6 +179,20 @@ impl NewAgreement {
     pub fn initial_charge(mut self, charge: InitialCharge) -> Self {
         self.initial_charge_in = Some(charge.currency);
         self.draft.initial_charge = Some(charge.charge);
+        self
+    }
+
+    /// Refuses commercial cards as the source of its payments: in Denmark and Finland alone, and
+    /// from the start alone.
+    ///
+    /// # Panics
+    ///
+    /// Never: nothing is required.
+    #[must_use]
+    pub fn block_commercial_cards(mut self) -> Self {
+        let method =
+            types::AgreementPaymentMethod::builder().blocked_sources(vec![BlockedPaymentSources::CommercialCards]);
+        self.draft.payment_method = Some(method.try_into().expect("nothing is required"));
         self
     }
 

@@ -1,5 +1,8 @@
 //! Payment service providers: card payments that the app hands over. Needs a PSP id in the
 //! credentials.
+//!
+//! PSP v3 is in maintenance: closed for new work, no end announced, no longer listed among the
+//! APIs of the test environment (November 2026).
 
 use vipps_core::types::{Amount, Place, Violation};
 use vipps_core::{Error, Response};

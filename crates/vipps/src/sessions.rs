@@ -1,4 +1,7 @@
 //! Checkout sessions: a hosted page that takes a payment or a subscription.
+//!
+//! Checkout takes no new integrations. It was sold to Kustom; existing set-ups go on, and no end
+//! is announced (November 2026).
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! Recurring, version 2: deprecated by Vipps, for agreements that still live there.
+//! Recurring, version 2: discontinued by Vipps, as stated in February 2025. What its hosts
+//! answer today is not published; the sandbox serves it for those who move away from it.
 //!
 //! Draft, update, accept and cancel take no idempotency key: they are sent once, and when
 //! their answer is lost the error says so. List the agreements, or read the charge, to find

@@ -137,8 +137,11 @@ async fn money_moves_through_epayment_under_the_same_reference() {
     create(&http, &order(&merchant)).await;
     act(&http, "start").await;
     act(&http, "expire").await;
+    assert_eq!(http.get(PAYMENT).await.1["state"], "CREATED", "a session under way is not expired");
+    assert_eq!(http.write("POST", &format!("{PAYMENT}/cancel"), &Value::Null).await.0, 200, "its payment is cancelled");
     let (_, payment) = http.get(PAYMENT).await;
     assert_eq!((&payment["state"], &payment["aggregate"]["cancelledAmount"]), (&json!("TERMINATED"), &nok(1000)));
+    assert_eq!(poll(&http).await.1["sessionState"], "PaymentTerminated", "which ends the session");
 }
 
 #[tokio::test]

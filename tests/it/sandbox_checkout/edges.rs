@@ -99,8 +99,9 @@ async fn a_reference_in_the_old_place_has_the_length_of_one() {
 }
 
 #[tokio::test]
-async fn a_session_is_not_expired_while_its_customer_pays() {
+async fn where_sessions_under_way_can_be_expired_one_is_not_while_its_customer_pays() {
     let (http, merchant) = shop().await;
+    http.control("PATCH", "settings", json!({ "expireInitiatedSessions": true })).await;
     create(&http, &order(&merchant)).await;
     let act = async |name: &str| http.control("POST", name, json!({})).await.0;
     assert_eq!(act("sessions/acme-order-42/initiate").await, 200);

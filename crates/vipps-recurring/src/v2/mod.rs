@@ -1,4 +1,5 @@
-//! Recurring API, version 2: deprecated by Vipps, for agreements that still live there.
+//! Recurring API, version 2: discontinued by Vipps, as stated in February 2025. What its hosts
+//! answer today is not published.
 //!
 //! Only the charge operations take an idempotency key; every other write is sent once.
 

@@ -24,13 +24,25 @@ pub(super) fn draft(
         Err(Refusal::field("campaign.type", "must be PRICE_CAMPAIGN, PERIOD_CAMPAIGN or EVENT_CAMPAIGN"))
     })?;
     let (pricing, currency) = pricing(&body["pricing"], world.settings.charge_minimum)?;
+    let without_landing = body["skipLandingPage"] == true;
+    if without_landing && !world.settings.skip_landing_page_allowed {
+        let detail = "The sales unit may not skip the landing page.".into();
+        return Err(Refusal::Problem { identifier: "unsupported-feature", status: 403, detail });
+    }
+    let phone_number = phone_number(world, request, &mut body, without_landing)?;
+    body::tolerate_unknown_sources(world, request, &mut body);
     body::check(request, &body)?;
+    let market = world.market_of(request.sales_unit(world));
+    let blocks = body["paymentMethod"]["blockedSources"].as_array().is_some_and(|sources| !sources.is_empty());
+    if blocks && !market.blocks_sources() {
+        return Err(Refusal::field("paymentMethod.blockedSources", "can be set in Denmark and Finland alone"));
+    }
     tell_of_other_kinds(world, request, &body)?;
     campaign_form(&body["campaign"])?;
     if !body["campaign"].is_null() && !matches!(pricing, Pricing::Legacy { .. }) {
         return Err(Refusal::field("campaign", "goes with LEGACY pricing alone"));
     }
-    if currency.as_str() != world.options.market.currency() {
+    if currency.as_str() != market.currency() {
         if world.settings.strict {
             return Err(Refusal::field("pricing.currency", "must be that of the sales unit's market"));
         }
@@ -54,11 +66,6 @@ pub(super) fn draft(
         }
         None => {}
     }
-    let without_landing = body["skipLandingPage"] == true;
-    if without_landing && !world.settings.skip_landing_page_allowed {
-        let detail = "The sales unit may not skip the landing page.".into();
-        return Err(Refusal::Problem { identifier: "unsupported-feature", status: 403, detail });
-    }
     let initial = initial_charge(&body["initialCharge"], &currency, now)?;
     let terms = agreement::Terms {
         sales_unit: request.sales_unit(world).to_owned(),
@@ -73,13 +80,35 @@ pub(super) fn draft(
         external_id: text(&body, "externalId"),
         scope: text(&body, "scope").filter(|scope| !scope.trim().is_empty()),
     };
-    let id = world.draft(Draft { terms, initial, in_app, without_landing }, key, now)?;
+    let id = world.draft(Draft { terms, initial, in_app, without_landing, phone_number }, key, now)?;
     let Some(agreement) = world.agreement(&id) else { return Err(Refusal::Unknown) };
     let mut answer = json!({ "agreementId": id, "uuid": agreement.uuid, "chargeId": agreement.initial_charge });
     if let Some(url) = &agreement.confirmation_url {
         answer["vippsConfirmationUrl"] = url.as_str().into();
     }
     Ok(Answer::json(201, &answer))
+}
+
+/// The customer's number, which is checked where it is pushed to; else one that is none is
+/// ignored.
+fn phone_number(
+    world: &mut World,
+    request: &Request<'_>,
+    body: &mut Value,
+    without_landing: bool,
+) -> Result<Option<String>, Refusal> {
+    let given = text(body, "phoneNumber");
+    let is_number = |phone: &String| (8..=15).contains(&phone.len()) && phone.bytes().all(|byte| byte.is_ascii_digit());
+    match given {
+        Some(phone) if is_number(&phone) => Ok(Some(phone)),
+        _ if without_landing => Err(Refusal::problem("validation-error", "Invalid phone number")),
+        None => Ok(None),
+        Some(_) => {
+            world.warn(request.id(), "`phoneNumber` is no phone number; it is ignored");
+            body["phoneNumber"] = Value::Null;
+            Ok(None)
+        }
+    }
 }
 
 /// Members of another kind of pricing or campaign than the one named are not looked at.

@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{access_token, checkout, epayment, guard, psp, recurring, recurring_v2, webhooks};
+use super::{access_token, checkout, epayment, guard, psp, recurring, recurring_v2, userinfo, webhooks};
 use crate::answer::{Answer, HTML};
-use crate::clock::{self, Millis};
+use crate::clock::{self, Millis, SECOND};
 use crate::faults::{BodyKind, Fault, Kind};
 use crate::idempotency::{Known, Scope, fingerprint};
 use crate::problem::{self, Context};
@@ -236,7 +236,10 @@ impl Drop for Held<'_> {
 /// and find its answer.
 fn process(shared: &Shared, request: &Request<'_>) -> Answer {
     let mut world = shared.lock();
-    let answer = decide(&mut world, request);
+    let mut answer = decide(&mut world, request);
+    if world.settings.unknown_members {
+        answer = with_unknown_member(answer);
+    }
     if world.options.check_exchanges {
         world.violations.extend(exchange_violations(
             request.method,
@@ -248,6 +251,17 @@ fn process(shared: &Shared, request: &Request<'_>) -> Answer {
     }
     shared.nudge(&world);
     answer
+}
+
+/// The answer with a member that no document names, as may be added without notice.
+fn with_unknown_member(answer: Answer) -> Answer {
+    match serde_json::from_slice::<Value>(&answer.body) {
+        Ok(Value::Object(mut members)) => {
+            members.insert("addedWithoutNotice".into(), json!({ "value": [1, "a", null] }));
+            Answer { body: Value::Object(members).to_string().into(), ..answer }
+        }
+        _ => answer,
+    }
 }
 
 fn decide(world: &mut World, request: &Request<'_>) -> Answer {
@@ -263,6 +277,9 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
     }
     if let Some(answer) = guard::too_many(world, request, now) {
         return answer;
+    }
+    if let Err(refusal) = guard::permitted(world, request) {
+        return refuse(world, request, &refusal);
     }
     let key = match guard::headers(world, request) {
         Ok(key) => key,
@@ -283,7 +300,9 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
     let json = if optional { Some(&nothing) } else { request.json() };
     let scope = scope.map(|scope| (scope, fingerprint(request.method, request.path, request.body, json)));
     if let Some((scope, print)) = &scope {
-        match world.store.find(scope, print) {
+        let life = world.settings.idempotency_key_seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        let forgotten = life.map(|seconds| now.saturating_sub(seconds.saturating_mul(SECOND)));
+        match world.store.find(scope, print, forgotten) {
             Known::Replay(answer) => return answer,
             Known::Conflict => return refuse(world, request, &Refusal::KeyReused),
             Known::Nothing => {}
@@ -299,7 +318,7 @@ fn decide(world: &mut World, request: &Request<'_>) -> Answer {
         }
     };
     if let Some((scope, print)) = scope.filter(|_| kept) {
-        world.store.keep(scope, print, answer.clone());
+        world.store.keep(scope, print, answer.clone(), now);
     }
     answer
 }
@@ -312,6 +331,7 @@ fn domain(world: &mut World, request: &Request<'_>, key: Option<&str>, now: Mill
         "recurring-v2" => recurring_v2::answer(world, request, key.unwrap_or_default(), now),
         "checkout" => checkout::answer(world, request, now),
         "psp" => psp::answer(world, request, key, now),
+        "userinfo" => userinfo::answer(world, request, now),
         _ => webhooks::answer(world, request),
     }
 }

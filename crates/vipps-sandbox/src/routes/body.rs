@@ -72,6 +72,24 @@ pub(super) fn numbers_as_texts(world: &mut World, request: &Request<'_>, body: &
     }
 }
 
+/// Payment sources that the document does not name are not blocked, with a warning.
+pub(super) fn tolerate_unknown_sources(world: &mut World, request: &Request<'_>, body: &mut Value) {
+    const KNOWN: [&str; 1] = ["COMMERCIAL_CARDS"];
+    if world.settings.strict {
+        return;
+    }
+    let Some(sources) = body.pointer_mut("/paymentMethod/blockedSources").and_then(Value::as_array_mut) else { return };
+    let unknown = |source: &Value| source.as_str().is_some_and(|source| !KNOWN.contains(&source));
+    let told: Vec<Value> = sources.iter().filter(|source| unknown(source)).cloned().collect();
+    sources.retain(|source| !unknown(source));
+    for source in told {
+        world.warn(
+            request.id(),
+            format!("`paymentMethod.blockedSources` has the unknown value {source}; it is ignored"),
+        );
+    }
+}
+
 /// A member that is text.
 pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     value[name].as_str().map(str::to_owned)

@@ -110,6 +110,7 @@ fn path_segment(reference: &str) -> String {
 fn tolerate_older_forms(world: &mut World, request: &Request<'_>, body: &mut Value) {
     let list =
         |body: &mut Value, place: &str| body.pointer_mut(place).and_then(Value::as_array_mut).map(std::mem::take);
+    let own = world.market_of(request.sales_unit(world)).currency();
     let mut told = Vec::new();
     for place in ["/transaction/orderSummary/orderLines", "/logistics/fixedOptions", "/logisticOptions"] {
         let Some(mut items) = list(body, place) else { continue };
@@ -118,13 +119,16 @@ fn tolerate_older_forms(world: &mut World, request: &Request<'_>, body: &mut Val
                 item["taxRate"] = percent.saturating_mul(100).into();
                 told.push("an order line has `taxPercentage` alone; send `taxRate`");
             }
-            if complete_option(item, world.options.market.currency()) {
+            if complete_option(item, own) {
                 told.push("a PORTERBUDDY option has no `amount`");
             }
         }
         if let Some(place) = body.pointer_mut(place) {
             *place = items.into();
         }
+    }
+    if !body["logistics"]["integrations"]["helthjem"].is_null() {
+        told.push("`logistics.integrations.helthjem` is ignored: the integration was removed in 2025-09");
     }
     for warning in told {
         world.warn(request.id(), warning);
@@ -172,14 +176,14 @@ fn merchant_addresses(world: &mut World, request: &Request<'_>, body: &Value) ->
 /// What no schema says of money: a market has one currency, and shipping is paid with the
 /// rest.
 fn amount_rules(world: &mut World, request: &Request<'_>, session: &Value) -> Result<(), Refusal> {
-    let own = world.options.market.currency();
+    let own = world.market_of(request.sales_unit(world)).currency();
     for place in ["transaction", "subscription"] {
         let currency = &session[place]["amount"]["currency"];
         let rule = match currency.as_str() {
             None => continue,
             Some(currency) if currency == own => continue,
-            Some("NOK" | "DKK" | "EUR") => format!("must be {own}, as in the sales unit's market"),
-            Some(_) => "must be one of NOK, DKK, EUR".to_owned(),
+            Some("NOK" | "DKK" | "EUR" | "SEK") => format!("must be {own}, as in the sales unit's market"),
+            Some(_) => "must be one of NOK, DKK, EUR, SEK".to_owned(),
         };
         return Err(Refusal::field(&format!("{place}.amount.currency"), rule));
     }

@@ -24,6 +24,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/clock/advance", post(advance))
         .route("/charges", get(charges))
         .route("/charges/run", post(run_charges))
+        .route("/customers", get(customers))
+        .route("/customers/{phone_number}", get(customer).patch(change_customer))
         .route("/deliveries", get(deliveries))
         .route("/deliveries/mode", get(mode).post(change_mode))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
@@ -149,6 +151,20 @@ async fn webhooks(State(shared): State<Shared>) -> Json<Value> {
             .map(|one| json!({ "id": one.id, "msn": one.sales_unit, "url": one.url, "events": one.events }));
         json!({ "webhooks": all.collect::<Vec<_>>() })
     })
+}
+
+async fn customers(State(shared): State<Shared>) -> Json<Value> {
+    shown(&shared, |world| json!({ "customers": world.people().collect::<Vec<_>>() }))
+}
+
+async fn customer(State(shared): State<Shared>, Path(phone_number): Path<String>) -> Json<Value> {
+    shown(&shared, |world| json!(world.person_of_phone(&phone_number)))
+}
+
+async fn change_customer(State(shared): State<Shared>, Path(phone_number): Path<String>, body: Bytes) -> Answered {
+    let change = json_body(&body)?;
+    let changed = shared.lock().change_person(&phone_number, &change);
+    Ok(Json(json!(changed.map_err(|what| Refused(StatusCode::BAD_REQUEST, what))?)))
 }
 
 async fn deliveries(State(shared): State<Shared>) -> Json<Value> {

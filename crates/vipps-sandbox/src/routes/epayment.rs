@@ -32,7 +32,7 @@ pub(crate) fn answer(
     if world.payment(&id).is_none() {
         return Err(Refusal::Code(5090));
     }
-    let terms = world.terms();
+    let terms = world.terms(&id.sales_unit);
     match request.operation.id.as_str() {
         "getPayment" => Ok(Answer::json(200, &payment_json(world, &id))),
         "getPaymentEventLog" => Ok(Answer::json(200, &events_json(world, &id))),
@@ -207,8 +207,8 @@ pub(crate) fn payment_json(world: &World, id: &PaymentId) -> Value {
         method.insert("cardBin".into(), card.map_or("540185", |card| card.bin()).into());
     }
     answer["paymentMethod"] = method.into();
-    answer["profile"] = record.sub().map_or(json!({}), |sub| json!({ "sub": sub }));
-    for (name, member) in record.consented() {
+    answer["profile"] = world.payer_sub(id, record).map_or(json!({}), |sub| json!({ "sub": sub }));
+    for (name, member) in world.consented(id, record) {
         answer[name] = member;
     }
     if let (State::Created, Some(url)) = (payment.state, record.redirect_url(&world.base_url)) {

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::api::{Request, context};
 use crate::answer::Answer;
 use crate::clock::Millis;
-use crate::options::Profile;
+use crate::options::{Market, Profile};
 use crate::problem;
+use crate::rate_limit::limit_of;
 use crate::refusal::Refusal;
 use crate::state::World;
 
@@ -42,8 +43,11 @@ fn refused_credentials(world: &World, request: &Request<'_>, now: Millis) -> Opt
     let is_known =
         |header: &str, known: &[String]| request.header(header).map(|given| known.iter().any(|known| known == given));
     match is_known("ocp-apim-subscription-key", &options.subscription_keys) {
-        // Keys of a whole merchant have none.
-        None if request.api() == "webhooks" => {}
+        // Keys of a whole merchant have none; Userinfo wants none.
+        None if matches!(request.api(), "webhooks" | "userinfo") => {}
+        Some(_) if request.api() == "userinfo" && world.settings.userinfo_refuses_key => {
+            return Some("Access denied: the subscription key does not cover Userinfo. Send none.");
+        }
         None => return Some("Access denied due to missing subscription key. Include it in the request header."),
         Some(false) => return Some("Access denied due to invalid subscription key. Provide a valid key."),
         Some(true) => {}
@@ -73,18 +77,46 @@ fn refused_credentials(world: &World, request: &Request<'_>, now: Millis) -> Opt
     }
 }
 
+/// Products that the sales unit does not have.
+pub(super) fn permitted(world: &mut World, request: &Request<'_>) -> Result<(), Refusal> {
+    let market = world.market_of(request.sales_unit(world));
+    match request.api() {
+        "recurring" | "recurring-v2" if !world.settings.recurring_allowed || market == Market::Sweden => {
+            Err(Refusal::problem("invalid-sale-unit", "The sales unit does not have Recurring."))
+        }
+        "userinfo" if !world.settings.userinfo_allowed => {
+            Err(Refusal::Forbidden("The sales unit does not have Userinfo."))
+        }
+        "userinfo" if request.header("ocp-apim-subscription-key").is_some() => {
+            world.warn(request.id(), "the subscription key must not be sent to Userinfo");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The published rate limits, where they are switched on.
 pub(super) fn too_many(world: &mut World, request: &Request<'_>, now: Millis) -> Option<Answer> {
     if !world.settings.rate_limits {
         return None;
     }
-    let subject = subject(world, request);
-    let wait = world.rate_limits.count(request.id(), &subject, now)?;
+    let limits = limits(world, request);
+    let wait = world.rate_limits.count(&limits, world.settings.rate_limit_window, now)?;
     let context = context(world, request);
     Some(
         problem::bare(429, "Too many requests of this kind", None, &context)
             .with_header("retry-after", wait.to_string()),
     )
+}
+
+/// What is counted of a request, and how many of it a minute may have.
+fn limits(world: &World, request: &Request<'_>) -> Vec<(String, u32)> {
+    let own = limit_of(request.id()).map(|most| (format!("{} {}", request.id(), subject(world, request)), most));
+    // All charges of a sales unit together, whatever their kind and version.
+    let creates = matches!(request.id(), "CreateChargeV3" | "CreateCharge");
+    let of_unit = world.settings.charges_per_minute.filter(|_| creates);
+    let of_unit = of_unit.map(|most| (format!("charges of {}", request.sales_unit(world)), most));
+    own.into_iter().chain(of_unit).collect()
 }
 
 /// What the limits of an operation count. Payments without a reference share one window.
@@ -129,6 +161,7 @@ pub(super) fn headers(world: &mut World, request: &Request<'_>) -> Result<Option
         return Err(Refusal::Fields(fields));
     }
     media_type(world, request)?;
+    accepted(request)?;
     if request.api() == "recurring-v2" {
         world.warn(request.id(), "Recurring v2 is deprecated: use v3");
     }
@@ -194,6 +227,26 @@ fn key(world: &World, request: &Request<'_>) -> Result<Option<String>, Refusal> 
         }
         _ => Ok(Some(key.to_owned())),
     }
+}
+
+/// Recurring v3 answers JSON, and says so to whoever accepts none.
+fn accepted(request: &Request<'_>) -> Result<(), Refusal> {
+    let Some(accept) = request.header("accept").filter(|_| request.api() == "recurring") else { return Ok(()) };
+    let takes_json = |range: &str| {
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let media = parts.next().unwrap_or_default();
+        let refused = parts.any(|part| {
+            part.strip_prefix("q=")
+                .and_then(|weight| weight.trim().parse::<f32>().ok())
+                .is_some_and(|weight| weight == 0.0)
+        });
+        let json = matches!(media.as_str(), "*/*" | "application/*" | "application/json" | "application/problem+json");
+        json && !refused
+    };
+    if accept.split(',').any(takes_json) {
+        return Ok(());
+    }
+    Err(Refusal::problem("not-acceptable", "The answer is application/json: accept it."))
 }
 
 /// Recurring refuses bodies that say to be something else than JSON; the others are not known to.

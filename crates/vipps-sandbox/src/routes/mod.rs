@@ -14,4 +14,5 @@ pub(crate) mod psp;
 pub(crate) mod recurring;
 pub(crate) mod recurring_json;
 mod recurring_v2;
+mod userinfo;
 mod webhooks;

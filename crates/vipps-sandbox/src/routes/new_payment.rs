@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vipps_types::Currency;
 
 use super::api::Request;
-use super::body::{Address, address, text};
+use super::body::{self, Address, address, text};
 use super::epayment::{amount, check_shape, tolerate};
 use crate::answer::Answer;
 use crate::clock::{DAY, Millis, parse_rfc3339};
@@ -17,7 +17,7 @@ use crate::payment::{Method, Moment, Payment};
 use crate::refusal::Refusal;
 use crate::state::{PaymentId, Record, Redirect, World};
 
-const EXPRESS_SCOPE: &str = "name address email phoneNumber";
+const EXPRESS_SCOPE: [&str; 4] = ["address", "email", "name", "phoneNumber"];
 
 pub(super) fn create(
     world: &mut World,
@@ -33,6 +33,7 @@ pub(super) fn create(
     }
     metadata_limits(&body["metadata"])?;
     ignore_what_does_not_apply(world, request, &mut body);
+    body::tolerate_unknown_sources(world, request, &mut body);
     check_shape(world, request, &body)?;
     let (value, currency) = given.ok_or(Refusal::Code(4040))?;
     let id = PaymentId {
@@ -91,6 +92,10 @@ fn ignore_what_does_not_apply(world: &mut World, request: &Request<'_>, body: &m
             body[member] = Value::Null;
             world.warn(request.id(), format!("`{member}` goes with {applies} alone; it is ignored"));
         }
+    }
+    if body["paymentMethod"]["type"] == "CARD" && !body["merchantLegalLinks"].is_null() {
+        body.as_object_mut().and_then(|members| members.remove("merchantLegalLinks"));
+        world.warn(request.id(), "`merchantLegalLinks` goes with payments in the app alone; it is ignored");
     }
 }
 
@@ -163,6 +168,8 @@ fn rules(
     }
     callback_url(world, request, body, "/cardPassthrough/cardCallbackUrl")?;
     callback_url(world, request, body, "/shipping/dynamicOptions/callbackUrl")?;
+    callback_url(world, request, body, "/merchantLegalLinks/termsOfSaleUrl")?;
+    callback_url(world, request, body, "/merchantLegalLinks/privacyPolicyUrl")?;
     customer(body, flow)?;
     if !body["customer"]["personalQr"].is_null() && body["customerInteraction"] != "CUSTOMER_PRESENT" {
         world.warn(request.id(), "a personal QR code is scanned where the customer is: send CUSTOMER_PRESENT");
@@ -189,12 +196,13 @@ fn rules(
         return refuse(4140);
     }
     let blocks = body["paymentMethod"]["blockedSources"].as_array().is_some_and(|sources| !sources.is_empty());
-    if blocks && (currency == "NOK" || method != Method::Wallet) {
+    let market = world.market_of(request.sales_unit(world));
+    if blocks && (!market.blocks_sources() || method != Method::Wallet) {
         return refuse(5010);
     }
     profile(world, request, body, method)?;
     expiry(&world.settings, body, flow, now)?;
-    if method != Method::CardPassthrough && currency != world.options.market.currency() {
+    if method != Method::CardPassthrough && currency != market.currency() {
         return refuse(5040);
     }
     if value < least_value(currency) {
@@ -269,18 +277,24 @@ fn profile(world: &mut World, request: &Request<'_>, body: &Value, method: Metho
     if options != 1 {
         return Err(Refusal::field("shipping", "must have exactly one of fixedOptions and dynamicOptions"));
     }
-    if method != Method::Wallet {
+    if method == Method::Card {
         return Err(Refusal::Code(4160));
     }
-    if scope != EXPRESS_SCOPE {
+    let mut sorted = words.clone();
+    sorted.sort_unstable();
+    let enough = match world.settings.express_scope_exact {
+        true => sorted == EXPRESS_SCOPE,
+        false => words.contains(&"address"),
+    };
+    if !enough {
         return Err(Refusal::Code(4080));
     }
-    shipping_groups(world, request, &shipping["fixedOptions"])
+    shipping_groups(world, request, &shipping["fixedOptions"], &body["amount"]["currency"])
 }
 
-/// Fixed options: at least one, in the sales unit's currency, a group for each carrier and
-/// way of delivery.
-fn shipping_groups(world: &mut World, request: &Request<'_>, groups: &Value) -> Result<(), Refusal> {
+/// Fixed options: at least one, in the payment's currency, a group for each carrier and way
+/// of delivery.
+fn shipping_groups(world: &mut World, request: &Request<'_>, groups: &Value, currency: &Value) -> Result<(), Refusal> {
     let Some(groups) = groups.as_array() else { return Ok(()) };
     if groups.is_empty() {
         return Err(Refusal::field("shipping.fixedOptions", "must have at least 1 element"));
@@ -292,9 +306,9 @@ fn shipping_groups(world: &mut World, request: &Request<'_>, groups: &Value) -> 
             let name = format!("shipping.fixedOptions[{index}].options");
             return Err(Refusal::field(&name, "must have at least 1 element"));
         }
-        let foreign = |option: &Value| option["amount"]["currency"] != world.options.market.currency();
-        if options.iter().any(foreign) {
-            return Err(Refusal::Code(5040));
+        if let Some(foreign) = options.iter().position(|option| option["amount"]["currency"] != *currency) {
+            let name = format!("shipping.fixedOptions[{index}].options[{foreign}].amount.currency");
+            return Err(Refusal::field(&name, "must be the currency of the payment"));
         }
         let kind = (&group["brand"], &group["type"]);
         if seen.contains(&kind) {

@@ -9,7 +9,7 @@ use super::charge_batch::create_batch;
 use super::recurring_json::{agreement_json, charge_json};
 use crate::agreement::{Actor, Agreement, Interval, Pricing, Status, Unit};
 use crate::answer::Answer;
-use crate::charge::{self, Charge, Kind, Status as ChargeStatus};
+use crate::charge::{self, Charge, Kind, Moment, Status as ChargeStatus};
 use crate::clock::{DAY, Millis, parse_day, start_of_day};
 use crate::options::Profile;
 use crate::refusal::Refusal;
@@ -45,6 +45,11 @@ pub(crate) fn answer(world: &mut World, request: &Request<'_>, key: &str, now: M
             body::check(request, &body)?;
             if body["phoneNumber"].as_str().is_some_and(|phone| !phone.bytes().all(|byte| byte.is_ascii_digit())) {
                 return Err(Refusal::field("phoneNumber", "must be digits alone: country code and number"));
+            }
+            if let (Some(phone), Some(agreement)) = (text(&body, "phoneNumber"), world.agreement_mut(&agreement.id))
+                && agreement.status == Status::Pending
+            {
+                agreement.phone_number = Some(phone);
             }
             world.accept(&agreement.id, true, None, now)?;
             Ok(Answer::empty(204))
@@ -108,15 +113,17 @@ fn act_on_charge(
             return Ok(Answer::json(200, &charge_json(world, world.charge(&id).ok_or_else(no_charge)?)));
         }
         "RefundChargeV3" => {
-            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(no_charge)??;
+            world
+                .with_charge(&id, now, |charge, moment| charge.refund(amount, key, moment))
+                .ok_or_else(no_charge)??;
             return Ok(Answer::empty(204));
         }
         "CaptureChargeV3" => Effect::Capture { charge: id.clone(), amount, key: key.to_owned() },
         _ => Effect::Cancel { charge: id.clone(), key: key.to_owned() },
     };
-    let try_out = |charge: &mut Charge| match &effect {
-        Effect::Capture { .. } => charge.capture(amount, key, now),
-        _ => charge.cancel(key, now),
+    let try_out = |charge: &mut Charge, moment: &mut Moment<'_>| match &effect {
+        Effect::Capture { .. } => charge.capture(amount, key, moment),
+        _ => charge.cancel(key, moment),
     };
     match later(world) {
         None => {
@@ -124,7 +131,9 @@ fn act_on_charge(
             Ok(Answer::empty(204))
         }
         Some(wait) => {
-            try_out(&mut world.charge(&id).ok_or_else(no_charge)?.clone())?;
+            // On a copy: its transaction is named when it takes effect.
+            let mut moment = Moment { at: now, transaction_id: &mut String::new };
+            try_out(&mut world.charge(&id).ok_or_else(no_charge)?.clone(), &mut moment)?;
             world.happen_later(effect, now + wait);
             Ok(Answer::empty(202))
         }
@@ -247,6 +256,9 @@ fn update(
         return Err(Refusal::field("status", "must be alone: stop an agreement in a request of its own"));
     }
     let Some(agreement) = world.agreement(id).cloned() else { return Err(Refusal::Unknown) };
+    if agreement.status == Status::Stopped && given("status") && world.settings.stopped_agreements_stop_again {
+        return Ok(Answer::empty(204));
+    }
     let may = match agreement.status {
         Status::Active => true,
         Status::Pending => given("status"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::agreement::{Agreement, Campaign, Pricing, Status};
 use crate::charge::Charge;
 use crate::clock::{Millis, parse_rfc3339, rfc3339};
-use crate::state::{Person, World, country_of};
+use crate::state::{World, country_of, sub_of};
 
 /// `AgreementResponseV3`.
 pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
@@ -51,7 +51,9 @@ pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
     if let (Status::Pending, Some(url)) = (agreement.status, &agreement.confirmation_url) {
         answer["vippsConfirmationUrl"] = url.as_str().into();
     }
-    if let Some(sub) = sub(agreement) {
+    let event = |event: &crate::agreement::Event| json!({ "occurred": rfc3339(event.at), "event": event.name.wire(), "actor": event.actor.wire() });
+    answer["history"] = agreement.history.iter().map(event).collect();
+    if let Some(sub) = sub(world, agreement) {
         answer["userinfoUrl"] = format!("{}/vipps-userinfo-api/userinfo/{sub}", world.base_url).into();
         answer["sub"] = sub.into();
     }
@@ -59,11 +61,11 @@ pub(crate) fn agreement_json(world: &World, agreement: &Agreement) -> Value {
 }
 
 /// The id of the customer at this merchant, where profile data was consented to.
-pub(super) fn sub(agreement: &Agreement) -> Option<String> {
-    agreement.started?;
-    agreement.terms.scope.as_ref()?;
-    let currency = agreement.terms.currency.as_str();
-    Some(Person::of_market(currency, None).sub(currency))
+pub(super) fn sub(world: &World, agreement: &Agreement) -> Option<String> {
+    let consented = agreement.started?;
+    agreement.terms.scope.as_ref().filter(|_| world.shows_sub(consented))?;
+    let unit = &agreement.terms.sales_unit;
+    Some(sub_of(unit, &world.person(unit, agreement.phone_number.as_deref()).phone_number))
 }
 
 /// Whether a campaign has not ended yet. One without a readable end never does.
@@ -102,10 +104,14 @@ fn campaign_json(campaign: &Campaign, agreement: &Agreement) -> Value {
 pub(crate) fn charge_json(world: &World, charge: &Charge) -> Value {
     let terms = &charge.terms;
     let event = |event: &crate::charge::Event| {
-        json!({
+        let mut line = json!({
             "occurred": rfc3339(event.at), "event": event.name.wire(), "amount": event.amount,
             "idempotencyKey": event.idempotency_key, "success": event.success,
-        })
+        });
+        if let Some(transaction_id) = &event.transaction_id {
+            line["transactionId"] = transaction_id.as_str().into();
+        }
+        line
     };
     let mut answer = json!({
         "id": charge.id,

@@ -64,19 +64,21 @@ fn act_on_charge(
         "FetchCharge" => {}
         "CancelCharge" => {
             let key = request.header("idempotency-key").unwrap_or("v2");
-            world.with_charge(&id, now, |charge| charge.cancel(key, now)).ok_or_else(no_charge)??;
+            world.with_charge(&id, now, |charge, moment| charge.cancel(key, moment)).ok_or_else(no_charge)??;
         }
         "CaptureCharge" => {
             // Without a body, it is always for the whole rest.
             world
-                .with_charge(&id, now, |charge| charge.capture(charge.remaining().max(1), key, now))
+                .with_charge(&id, now, |charge, moment| charge.capture(charge.remaining().max(1), key, moment))
                 .ok_or_else(no_charge)??;
             return Ok(Answer::json(200, &json!({})));
         }
         _ => {
             body::check(request, body)?;
             let amount = body["amount"].as_i64().unwrap_or_default();
-            world.with_charge(&id, now, |charge| charge.refund(amount, key, now)).ok_or_else(no_charge)??;
+            world
+                .with_charge(&id, now, |charge, moment| charge.refund(amount, key, moment))
+                .ok_or_else(no_charge)??;
             return Ok(Answer::json(200, &json!({})));
         }
     }
@@ -153,7 +155,8 @@ fn draft(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) ->
         scope: text(body, "scope").filter(|scope| !scope.trim().is_empty()),
     };
     let key = world.ids.uuid("v2 draft");
-    let id = world.draft(Draft { terms, initial, in_app, without_landing }, &key, now)?;
+    let phone_number = text(body, "customerPhoneNumber").filter(|phone| !phone.is_empty());
+    let id = world.draft(Draft { terms, initial, in_app, without_landing, phone_number }, &key, now)?;
     let Some(agreement) = world.agreement(&id) else { return Err(Refusal::Unknown) };
     let mut answer = json!({
         "agreementId": id,
@@ -303,7 +306,7 @@ fn agreement_json(world: &World, agreement: &Agreement) -> Value {
     if let Some(variable) = variable {
         answer["variableAmount"] = variable;
     }
-    if let Some(sub) = sub(agreement) {
+    if let Some(sub) = sub(world, agreement) {
         answer["userinfoUrl"] = format!("{}/vipps-userinfo-api/userinfo/{sub}", world.base_url).into();
         answer["sub"] = sub.into();
     }

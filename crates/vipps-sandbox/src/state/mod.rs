@@ -1,5 +1,6 @@
 //! Everything a sandbox knows, behind one lock, and what several things do together.
 
+mod customers;
 mod payments;
 mod psp_payments;
 mod recurring;
@@ -26,7 +27,8 @@ use crate::session::Session;
 use crate::settings::Settings;
 use crate::webhook::{Notice, Registrations};
 
-pub(crate) use payments::{PaymentId, Person, Record, Redirect};
+pub(crate) use customers::{Home, Person, Shared, sub_of};
+pub(crate) use payments::{PaymentId, Record, Redirect};
 pub(crate) use psp_payments::Update;
 pub(crate) use recurring::{BatchItem, ChargeId, Draft, Effect, country_of};
 
@@ -86,6 +88,10 @@ pub(crate) struct World {
     psp_night: Vec<Update>,
     pages: HashMap<String, (Millis, recurring::Page)>,
     landings: HashMap<String, Landing>,
+    /// Profiles that were set, by phone number.
+    people: BTreeMap<String, Person>,
+    /// What customers share, by their `sub`.
+    consents: HashMap<String, customers::Consents>,
     timers: BTreeSet<(Millis, Subject)>,
     tokens: HashMap<String, Millis>,
     journal: Journal,
@@ -116,6 +122,8 @@ impl World {
             psp_night: Vec::new(),
             pages: HashMap::new(),
             landings: HashMap::new(),
+            people: BTreeMap::new(),
+            consents: HashMap::new(),
             timers: BTreeSet::new(),
             tokens: HashMap::new(),
             journal: Journal::default(),
@@ -206,10 +214,10 @@ impl World {
 
     /// Changes settings by name, or says what is wrong with the change.
     pub(crate) fn change_settings(&mut self, change: &Value) -> Result<(), String> {
-        let before = self.terms();
+        let days_before = self.settings.capture_days;
         self.settings = self.settings.patched(change)?;
-        if before.capture_days != self.settings.capture_days {
-            self.reset_payment_timers(&before);
+        if days_before != self.settings.capture_days {
+            self.reset_payment_timers(days_before);
         }
         self.outbox.rules = self.settings.delivery_rules();
         Ok(())

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::customers::{Person, sub_of};
 use super::{Landing, Subject, World};
 use crate::agreement::{Interval, Unit};
 use crate::clock::{DAY, Millis, rfc3339};
@@ -50,62 +51,6 @@ pub(crate) enum Redirect {
     QrPng(u16),
 }
 
-/// The customer of a sandbox: the same one everywhere, at home in the market.
-pub(crate) struct Person {
-    pub(crate) phone_number: String,
-    pub(crate) street: &'static str,
-    pub(crate) city: &'static str,
-    pub(crate) post_code: &'static str,
-    pub(crate) country: &'static str,
-}
-
-impl Person {
-    pub(crate) const FIRST_NAME: &'static str = "Ada";
-    pub(crate) const LAST_NAME: &'static str = "Prøve";
-    /// 1990-12-10.
-    const BORN: Millis = 660_787_200_000;
-    pub(crate) const EMAIL: &'static str = "ada.prove@example.com";
-
-    pub(crate) fn of_market(currency: &str, phone_number: Option<&str>) -> Self {
-        let (phone, street, city, post_code, country) = match currency {
-            "DKK" => ("4512345678", "Prøvegade 1", "København", "1050", "DK"),
-            "EUR" => ("358401234567", "Koekatu 1", "Helsinki", "00100", "FI"),
-            _ => ("4712345678", "Prøveveien 1", "Oslo", "0154", "NO"),
-        };
-        Self { phone_number: phone_number.unwrap_or(phone).to_owned(), street, city, post_code, country }
-    }
-
-    /// The customer's own id, the same for every payment and agreement.
-    pub(crate) fn sub(&self, currency: &str) -> String {
-        let name = format!("{currency}/{}", self.phone_number);
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
-    }
-
-    pub(crate) fn address(&self) -> Value {
-        json!({ "addressLine1": self.street, "city": self.city, "postCode": self.post_code, "country": self.country })
-    }
-
-    /// What the customer consented to share: all of it, or nothing where the scope has not
-    /// every part that the contract demands.
-    fn user_details(&self, scope: &str) -> Option<Value> {
-        let asked = |word: &str| scope.split_whitespace().any(|asked| asked == word);
-        if !(asked("name") && asked("email") && asked("phoneNumber")) {
-            return None;
-        }
-        let mut details = json!({
-            "email": Self::EMAIL, "firstName": Self::FIRST_NAME, "lastName": Self::LAST_NAME,
-            "mobileNumber": self.phone_number,
-        });
-        if asked("birthDate") {
-            details["dateOfBirth"] = "1990-12-10".into();
-        }
-        if asked("address") {
-            details["addresses"] = json!([self.address()]);
-        }
-        Some(details)
-    }
-}
-
 impl Record {
     /// Where the customer is sent.
     pub(crate) fn redirect_url(&self, base_url: &str) -> Option<String> {
@@ -124,38 +69,41 @@ impl Record {
         let year = Interval { unit: Unit::Year, count: self.minimum_age.unwrap_or(0) };
         self.minimum_age.is_some_and(|years| years > 0) && now < year.after(Person::BORN)
     }
+}
 
-    pub(crate) fn person(&self) -> Person {
-        Person::of_market(self.payment.currency.as_str(), self.phone_number.as_deref())
+impl World {
+    /// The terms of payments at a sales unit.
+    pub(crate) fn terms(&self, sales_unit: &str) -> Terms {
+        let by_market = || self.market_of(sales_unit).capture_days();
+        Terms {
+            capture_days: self.settings.capture_days.unwrap_or_else(by_market),
+            refund_days: self.settings.refund_days,
+            refund_from_reservation: self.settings.refund_from_reservation,
+            partial_capture: self.settings.partial_capture_allowed,
+        }
+    }
+
+    /// The customer of a payment.
+    pub(crate) fn payer(&self, id: &PaymentId, record: &Record) -> Person {
+        self.person(&id.sales_unit, record.phone_number.as_deref())
     }
 
     /// What is known of the customer once the payment is authorized: members of the answer
     /// and of the event.
-    pub(crate) fn consented(&self) -> Vec<(&'static str, Value)> {
-        let Some(_) = self.payment.authorized_at else { return Vec::new() };
+    pub(crate) fn consented(&self, id: &PaymentId, record: &Record) -> Vec<(&'static str, Value)> {
+        let Some(_) = record.payment.authorized_at else { return Vec::new() };
         let mut members = Vec::new();
-        members.extend(self.shipping_details.as_ref().map(|details| ("shippingDetails", (**details).clone())));
-        let details = self.scope.as_deref().and_then(|scope| self.person().user_details(scope));
+        members.extend(record.shipping_details.as_ref().map(|details| ("shippingDetails", (**details).clone())));
+        let details = record.scope.as_deref().and_then(|scope| self.payer(id, record).user_details(scope));
         members.extend(details.map(|details| ("userDetails", details)));
         members
     }
 
     /// The id of the customer at this merchant, where profile data was consented to.
-    pub(crate) fn sub(&self) -> Option<String> {
-        self.payment.authorized_at?;
-        self.scope.as_ref()?;
-        Some(self.person().sub(self.payment.currency.as_str()))
-    }
-}
-
-impl World {
-    pub(crate) fn terms(&self) -> Terms {
-        Terms {
-            capture_days: self.settings.capture_days,
-            refund_days: self.settings.refund_days,
-            refund_from_reservation: self.settings.refund_from_reservation,
-            partial_capture: self.settings.partial_capture_allowed,
-        }
+    pub(crate) fn payer_sub(&self, id: &PaymentId, record: &Record) -> Option<String> {
+        let consented = record.payment.authorized_at?;
+        record.scope.as_ref().filter(|_| self.shows_sub(consented))?;
+        Some(sub_of(&id.sales_unit, &self.payer(id, record).phone_number))
     }
 
     pub(crate) fn payment(&self, id: &PaymentId) -> Option<&Record> {
@@ -179,7 +127,7 @@ impl World {
     }
 
     pub(crate) fn insert_payment(&mut self, id: PaymentId, record: Record) {
-        let due = record.payment.next_timer(&self.terms());
+        let due = record.payment.next_timer(&self.terms(&id.sales_unit));
         self.landings.insert(record.landing_token.clone(), Landing::Payment(id.clone()));
         self.payments.insert(id.clone(), Box::new(record));
         self.set_timer(due, Subject::Payment(id.clone()));
@@ -194,7 +142,7 @@ impl World {
         at: Millis,
         act: impl FnOnce(&mut Payment, &mut Moment<'_>) -> T,
     ) -> Option<T> {
-        let terms = self.terms();
+        let terms = self.terms(&id.sales_unit);
         let payment = &mut self.payments.get_mut(id)?.payment;
         let (timer, told, state) = (payment.next_timer(&terms), payment.events.len(), payment.state);
         let mut psp_reference = || self.ids.psp_reference();
@@ -211,11 +159,13 @@ impl World {
         Some(done)
     }
 
-    /// Deadlines that counted by other terms count by those of now.
-    pub(super) fn reset_payment_timers(&mut self, before: &Terms) {
-        let terms = self.terms();
+    /// Deadlines that counted by other days count by those of now.
+    pub(super) fn reset_payment_timers(&mut self, days_before: Option<i64>) {
         let timer = |(id, record): (&PaymentId, &Record)| {
-            (id.clone(), record.payment.next_timer(before), record.payment.next_timer(&terms))
+            let terms = self.terms(&id.sales_unit);
+            let by_market = || self.market_of(&id.sales_unit).capture_days();
+            let before = Terms { capture_days: days_before.unwrap_or_else(by_market), ..terms };
+            (id.clone(), record.payment.next_timer(&before), record.payment.next_timer(&terms))
         };
         let changed: Vec<_> = self.payments().map(timer).filter(|(_, old, new)| old != new).collect();
         for (id, old, new) in changed {
@@ -225,7 +175,7 @@ impl World {
     }
 
     pub(super) fn ring_payment(&mut self, id: &PaymentId, at: Millis) {
-        let terms = self.terms();
+        let terms = self.terms(&id.sales_unit);
         self.with_payment(id, at, |payment, moment| payment.ring(&terms, moment));
         // The timer that rang is gone; where it still stands the payment set no other.
         let next = self.payment(id).and_then(|record| record.payment.next_timer(&terms));
@@ -238,43 +188,44 @@ impl World {
             return;
         }
         let Some(record) = self.payments.get(id) else { return };
-        let guarantee = self.settings.capture_guarantee_days;
         let notices: Vec<Notice> =
-            record.payment.events[from..].iter().map(|event| notice(id, record, event, guarantee)).collect();
+            record.payment.events[from..].iter().map(|event| self.notice(id, record, event)).collect();
         for notice in &notices {
             self.publish(notice);
         }
     }
-}
 
-/// The webhook that tells an event.
-fn notice(id: &PaymentId, record: &Record, event: &Event, guarantee_days: i64) -> Notice {
-    let mut body = json!({
-        "msn": id.sales_unit,
-        "reference": id.reference,
-        "pspReference": event.psp_reference,
-        "name": event.name.wire(),
-        "amount": { "currency": record.payment.currency.as_str(), "value": event.value },
-        "timestamp": rfc3339(event.at),
-        "idempotencyKey": event.shown_key(),
-        "success": event.success,
-    });
-    if event.name == EventName::Authorized && event.success && record.payment.state == State::Authorized {
-        for (name, member) in record.consented() {
-            body[name] = member;
+    /// The webhook that tells an event.
+    fn notice(&self, id: &PaymentId, record: &Record, event: &Event) -> Notice {
+        let mut body = json!({
+            "msn": id.sales_unit,
+            "reference": id.reference,
+            "pspReference": event.psp_reference,
+            "name": event.name.wire(),
+            "amount": { "currency": record.payment.currency.as_str(), "value": event.value },
+            "timestamp": rfc3339(event.at),
+            "idempotencyKey": event.shown_key(),
+            "success": event.success,
+        });
+        if event.name == EventName::Authorized && event.success && record.payment.state == State::Authorized {
+            for (name, member) in self.consented(id, record) {
+                body[name] = member;
+            }
+            if let Some(sub) = self.payer_sub(id, record) {
+                if self.settings.event_profile_sub {
+                    body["profile"] = json!({ "sub": sub });
+                }
+                body["sub"] = sub.into();
+            }
+            let guaranteed = event.at + self.settings.capture_guarantee_days * DAY;
+            body["captureGuaranteedUntil"] = rfc3339(guaranteed).into();
         }
-        // Two places are published for it.
-        if let Some(sub) = record.sub() {
-            body["sub"] = sub.as_str().into();
-            body["profile"] = json!({ "sub": sub });
+        Notice {
+            event_type: event.name.event_type(),
+            sales_unit: id.sales_unit.clone(),
+            subject: format!("payment {}/{}", id.sales_unit, id.reference),
+            at: event.at,
+            body,
         }
-        body["captureGuaranteedUntil"] = rfc3339(event.at + guarantee_days * DAY).into();
-    }
-    Notice {
-        event_type: event.name.event_type(),
-        sales_unit: id.sales_unit.clone(),
-        subject: format!("payment {}/{}", id.sales_unit, id.reference),
-        at: event.at,
-        body,
     }
 }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{Landing, Subject, World};
-use crate::agreement::{Actor, Agreement, Pricing, Status, Terms, country};
-use crate::charge::{self, Charge, EventName, Runs, Status as ChargeStatus};
+use crate::agreement::{self, Actor, Agreement, Pricing, Status, Terms, country};
+use crate::charge::{self, Charge, EventName, Moment, Runs, Status as ChargeStatus};
 use crate::clock::{Millis, SECOND, rfc3339, start_of_day};
 use crate::magic::Magic;
+use crate::options::Market;
 use crate::refusal::Refusal;
 use crate::webhook::Notice;
 
@@ -50,23 +51,25 @@ pub(crate) struct Draft {
     pub(crate) initial: Option<(charge::Terms, Option<String>)>,
     pub(crate) in_app: bool,
     pub(crate) without_landing: bool,
+    /// The customer's, where the merchant knows it.
+    pub(crate) phone_number: Option<String>,
 }
 
 impl World {
-    pub(crate) fn runs(&self) -> Runs {
+    pub(crate) fn runs(&self, sales_unit: &str) -> Runs {
         Runs {
             hours: self.settings.charge_run_hours.clone(),
             visible_days: self.settings.charge_visible_days,
-            magic: self.magic(),
+            magic: self.magic(sales_unit),
         }
     }
 
-    /// The magic amounts that act in this market.
-    pub(crate) fn magic(&self) -> Magic {
-        match (self.settings.magic_amounts, self.options.market.currency()) {
+    /// The magic amounts that act in the market of a sales unit; those of Sweden are unpublished.
+    pub(crate) fn magic(&self, sales_unit: &str) -> Magic {
+        match (self.settings.magic_amounts, self.market_of(sales_unit)) {
             (false, _) => Magic::None,
-            (true, "NOK") => Magic::Norwegian,
-            (true, _) => Magic::Common,
+            (true, Market::Norway | Market::Sweden) => Magic::Norwegian,
+            (true, Market::Denmark | Market::Finland) => Magic::Common,
         }
     }
 
@@ -92,7 +95,7 @@ impl World {
 
     /// Drafts an agreement; it waits for its customer.
     pub(crate) fn draft(&mut self, draft: Draft, key: &str, now: Millis) -> Result<String, Refusal> {
-        let Draft { terms, initial, in_app, without_landing } = draft;
+        let Draft { terms, initial, in_app, without_landing, phone_number } = draft;
         let sales_unit = terms.sales_unit.clone();
         let order_id = initial.as_ref().and_then(|(_, order_id)| order_id.clone());
         if let Some(order_id) = &order_id {
@@ -116,12 +119,14 @@ impl World {
             charges: Vec::new(),
             initial_charge: None,
             waits_for_charge: false,
+            phone_number,
+            history: vec![agreement::Event { name: agreement::EventName::Create, at: now, actor: Actor::Merchant }],
             id: id.clone(),
             terms,
         };
         if let Some((terms, _)) = initial {
             let charge_id = order_id.unwrap_or_else(|| self.new_charge_id());
-            let charge = Charge::create(charge_id.clone(), id.clone(), terms, key, now, &self.runs());
+            let charge = Charge::create(charge_id.clone(), id.clone(), terms, key, now, &self.runs(&sales_unit));
             self.charges.insert(ChargeId { sales_unit, id: charge_id.clone() }, charge);
             agreement.charges.push(charge_id.clone());
             agreement.initial_charge = Some(charge_id);
@@ -153,20 +158,19 @@ impl World {
             self.follow_agreement(id, now);
             return Ok(());
         };
-        let runs = self.runs();
-        let transaction = self.ids.psp_reference();
+        let runs = self.runs(&initial.sales_unit);
         let terms_amount = self.charge(&initial).map_or(0, |charge| charge.terms.amount);
         if !forced && runs.magic.refuses(terms_amount) {
-            self.with_charge(&initial, now, |charge| charge.attempt(None, &transaction, now, &runs));
+            self.with_charge(&initial, now, |charge, moment| charge.attempt(None, &runs, moment));
             self.expire_agreement(id, now);
         } else if !forced && runs.magic.delays(terms_amount) {
-            self.with_charge(&initial, now, |charge| charge.attempt(None, &transaction, now, &runs));
+            self.with_charge(&initial, now, |charge, moment| charge.attempt(None, &runs, moment));
             if let Some(agreement) = self.agreements.get_mut(id) {
                 agreement.waits_for_charge = true;
             }
         } else {
             self.activate(id, now);
-            self.with_charge(&initial, now, |charge| charge.succeed(&transaction, now));
+            self.with_charge(&initial, now, Charge::succeed);
             self.follow_agreement(id, now);
         }
         Ok(())
@@ -177,7 +181,7 @@ impl World {
         let waits = |agreement: &&mut Agreement| agreement.status == Status::Pending && !agreement.waits_for_charge;
         let Some(agreement) = self.agreements.get_mut(id).filter(waits) else { return false };
         let timer = agreement.next_timer();
-        agreement.stop(now);
+        agreement.reject(now);
         self.clear_timer(timer, Subject::Agreement(id.to_owned()));
         self.give_up_initial(id, now);
         self.tell_of_agreement(id, "recurring.agreement-rejected.v1", None, now);
@@ -202,7 +206,7 @@ impl World {
         let Some(agreement) = self.agreements.get_mut(id).filter(running) else { return };
         let timer = agreement.next_timer();
         let was_pending = agreement.status == Status::Pending;
-        agreement.stop(now);
+        agreement.stop(actor, now);
         let (charges, sales_unit) = (agreement.charges.clone(), agreement.terms.sales_unit.clone());
         self.clear_timer(timer, Subject::Agreement(id.to_owned()));
         self.tell_of_agreement(id, "recurring.agreement-stopped.v1", Some(actor), now);
@@ -219,9 +223,9 @@ impl World {
                 _ => false,
             };
             if ends {
-                self.with_charge(&charge_id, now, |charge| {
+                self.with_charge(&charge_id, now, |charge, moment| {
                     let key = key.map_or_else(|| charge.system_key(), str::to_owned);
-                    charge.release(&key, now);
+                    charge.release(&key, moment);
                 });
             }
         }
@@ -278,7 +282,7 @@ impl World {
         now: Millis,
     ) -> ChargeId {
         let id = order_id.unwrap_or_else(|| self.new_charge_id());
-        let runs = self.runs();
+        let runs = self.runs(sales_unit);
         let charge = Charge::create(id.clone(), agreement_id.to_owned(), terms, key, now, &runs);
         let timer = charge.next_timer(&runs);
         let charge_id = ChargeId { sales_unit: sales_unit.to_owned(), id: id.clone() };
@@ -293,12 +297,13 @@ impl World {
         &mut self,
         id: &ChargeId,
         at: Millis,
-        act: impl FnOnce(&mut Charge) -> T,
+        act: impl FnOnce(&mut Charge, &mut Moment<'_>) -> T,
     ) -> Option<T> {
-        let runs = self.runs();
+        let runs = self.runs(&id.sales_unit);
         let charge = self.charges.get_mut(id)?;
         let (timer, told) = (charge.next_timer(&runs), charge.history.len());
-        let done = act(charge);
+        let mut transaction_id = || self.ids.psp_reference();
+        let done = act(charge, &mut Moment { at, transaction_id: &mut transaction_id });
         let next = charge.next_timer(&runs);
         self.clear_timer(timer, Subject::Charge(id.clone()));
         self.set_timer(next, Subject::Charge(id.clone()));
@@ -323,10 +328,10 @@ impl World {
     pub(super) fn take_effect(&mut self, number: u64, at: Millis) {
         match self.effects.remove(&number) {
             Some(Effect::Capture { charge, amount, key }) => {
-                self.with_charge(&charge, at, |charge| charge.capture(amount, &key, at));
+                self.with_charge(&charge, at, |charge, moment| charge.capture(amount, &key, moment));
             }
             Some(Effect::Cancel { charge, key }) => {
-                self.with_charge(&charge, at, |charge| charge.cancel(&key, at));
+                self.with_charge(&charge, at, |charge, moment| charge.cancel(&key, moment));
             }
             Some(Effect::Stop { agreement, key }) => self.stop(&agreement, Actor::Merchant, Some(&key), at),
             Some(Effect::Update { agreement, terms }) => {
@@ -377,14 +382,13 @@ impl World {
     }
 
     pub(super) fn ring_charge(&mut self, id: &ChargeId, at: Millis) {
-        let runs = self.runs();
+        let runs = self.runs(&id.sales_unit);
         let Some(charge) = self.charge(id) else { return };
         let agreement = charge.agreement.clone();
         let ceiling = self.agreement(&agreement).and_then(Agreement::chosen_maximum);
         let initial = charge.terms.kind == charge::Kind::Initial;
         let ceiling = ceiling.filter(|_| !initial);
-        let transaction = self.ids.psp_reference();
-        let happened = self.with_charge(id, at, |charge| charge.ring(ceiling, &transaction, at, &runs)).flatten();
+        let happened = self.with_charge(id, at, |charge, moment| charge.ring(ceiling, &runs, moment)).flatten();
         let waits = self.agreement(&agreement).is_some_and(|agreement| agreement.waits_for_charge);
         if initial && waits && matches!(happened, Some(EventName::Capture | EventName::Reserve)) {
             self.activate(&agreement, at);
@@ -393,22 +397,26 @@ impl World {
     }
 
     fn attempt_charge(&mut self, id: &ChargeId, at: Millis) {
-        let runs = self.runs();
+        let runs = self.runs(&id.sales_unit);
         let ceiling = self.charge(id).and_then(|charge| self.agreement(&charge.agreement)?.chosen_maximum());
-        let transaction = self.ids.psp_reference();
-        self.with_charge(id, at, |charge| charge.attempt(ceiling, &transaction, at, &runs));
+        self.with_charge(id, at, |charge, moment| charge.attempt(ceiling, &runs, moment));
     }
 
     fn activate(&mut self, id: &str, at: Millis) {
         if let Some(agreement) = self.agreements.get_mut(id) {
             agreement.activate(None, at);
+            let Agreement { terms, phone_number, .. } = agreement.clone();
+            if let Some(scope) = &terms.scope {
+                let phone = self.person(&terms.sales_unit, phone_number.as_deref()).phone_number;
+                self.consent(&terms.sales_unit, &phone, scope, at);
+            }
         }
         self.tell_of_agreement(id, "recurring.agreement-activated.v1", None, at);
     }
 
     fn expire_agreement(&mut self, id: &str, at: Millis) {
         if let Some(agreement) = self.agreements.get_mut(id) {
-            agreement.expire();
+            agreement.expire(at);
         }
         self.tell_of_agreement(id, "recurring.agreement-expired.v1", None, at);
         self.follow_agreement(id, at);
@@ -417,11 +425,12 @@ impl World {
     /// The initial charge of an agreement that never began: no event tells of it.
     fn give_up_initial(&mut self, id: &str, at: Millis) {
         let Some(initial) = self.initial_charge(id) else { return };
-        let runs = self.runs();
+        let runs = self.runs(&initial.sales_unit);
         let waits = |charge: &&mut Charge| matches!(charge.status, ChargeStatus::Pending | ChargeStatus::Processing);
         if let Some(charge) = self.charges.get_mut(&initial).filter(waits) {
             let (timer, key) = (charge.next_timer(&runs), charge.system_key());
-            charge.release(&key, at);
+            let mut transaction_id = || self.ids.psp_reference();
+            charge.release(&key, &mut Moment { at, transaction_id: &mut transaction_id });
             self.clear_timer(timer, Subject::Charge(initial));
         }
     }
@@ -457,10 +466,12 @@ impl World {
             "eventType": event_type,
             "agreementId": id,
             "agreementUUID": agreement.uuid,
-            "agreementExternalId": agreement.terms.external_id,
             "occurred": rfc3339(at),
             "msn": agreement.terms.sales_unit,
         });
+        if let Some(external_id) = &agreement.terms.external_id {
+            body["agreementExternalId"] = external_id.as_str().into();
+        }
         if let Some(actor) = actor {
             body["actor"] = actor.wire().into();
         }
@@ -482,7 +493,7 @@ impl World {
     fn tell_of_failed_creation(&mut self, item: &BatchItem, refusal: &Refusal, at: Millis) {
         let Refusal::Problem { identifier, detail, .. } = refusal else { return };
         let event_type = "recurring.charge-creation-failed.v1";
-        let body = json!({
+        let mut body = json!({
             "eventType": event_type,
             "agreementId": item.agreement,
             "chargeId": item.order_id,
@@ -491,10 +502,16 @@ impl World {
             "amount": item.terms.amount,
             "currency": item.terms.currency.as_str(),
             "chargeType": item.terms.kind.wire(),
-            "chargeExternalId": item.terms.external_id,
-            "failureReason": detail,
+            "failureReason": match *identifier {
+                "charge-amount-too-high" => "charge_amount_too_high",
+                _ => "non_technical_error",
+            },
             "failureCode": identifier,
+            "failureText": detail,
         });
+        if let Some(external_id) = &item.terms.external_id {
+            body["chargeExternalId"] = external_id.as_str().into();
+        }
         let subject = format!("charge {}/{}", item.sales_unit, item.order_id);
         self.publish(&Notice { event_type, sales_unit: item.sales_unit.clone(), subject, at, body });
     }
@@ -520,15 +537,20 @@ fn notice(id: &ChargeId, charge: &Charge, event: &charge::Event, at: Millis) -> 
         "amount": charge.terms.amount,
         "currency": charge.terms.currency.as_str(),
         "chargeType": charge.terms.kind.wire(),
-        "chargeExternalId": charge.terms.external_id,
-        "transactionId": charge.transaction_id,
     });
+    // What is not there is left out, since 2024-12.
+    for (name, value) in [("chargeExternalId", &charge.terms.external_id), ("transactionId", &event.transaction_id)] {
+        if let Some(value) = value {
+            body[name] = value.as_str().into();
+        }
+    }
     if let Some(name) = amount {
         body[name] = event.amount.into();
     }
     if let (EventName::Fail, Some(failure)) = (event.name, charge.failure) {
         body["failureReason"] = failure.wire().into();
         body["failureCode"] = failure.wire().into();
+        body["failureText"] = failure.description().into();
     }
     let subject = format!("charge {}/{}", id.sales_unit, id.id);
     Some(Notice { event_type, sales_unit: id.sales_unit.clone(), subject, at, body })

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use vipps_types::Currency;
 
 use super::recurring::Draft;
-use super::{ChargeId, Landing, PaymentId, Person, Record, Redirect, Subject, World};
+use super::{ChargeId, Home, Landing, PaymentId, Record, Redirect, Subject, World, sub_of};
 use crate::agreement::{self, Interval, Pricing, Unit};
 use crate::charge;
 use crate::clock::{Millis, start_of_day};
@@ -142,7 +142,8 @@ impl World {
             };
             (terms, Some(id.reference.clone()))
         });
-        let draft = Draft { terms, initial, in_app: false, without_landing: false };
+        let phone_number = self.customer_of(id, session)["phoneNumber"].as_str().map(str::to_owned);
+        let draft = Draft { terms, initial, in_app: false, without_landing: false, phone_number };
         let drafted =
             self.draft(draft, &session.id, now).map_err(|_| "the reference is a charge already".to_owned())?;
         self.sessions_of_agreements.insert(drafted.clone(), id.clone());
@@ -161,7 +162,7 @@ impl World {
         }
         let refused = |_| format!("session `{}` is not waiting for its customer", id.reference);
         let Some(agreement) = session.agreement.clone() else {
-            let magic = self.magic();
+            let magic = self.magic(&id.sales_unit);
             let done = self.with_payment(id, now, |payment, moment| payment.approve(magic, moment));
             return done.ok_or("no such payment")?.map_err(refused);
         };
@@ -216,7 +217,7 @@ impl World {
             _ if was != State::Initiated => {}
             Some(agreement) => self.stop(&agreement, agreement::Actor::Merchant, None, now),
             None if self.payment(id).is_some() => {
-                let terms = self.terms();
+                let terms = self.terms(&id.sales_unit);
                 self.with_payment(id, now, |payment, moment| payment.cancel(false, None, &terms, moment));
             }
             None => self.finish_session(id, State::Expired, now),
@@ -226,10 +227,16 @@ impl World {
 
     /// A session follows its payment, and its merchant is called once it is final.
     pub(super) fn follow_payment(&mut self, id: &PaymentId, at: Millis) {
-        let Some(state) = self.payment(id).map(|record| record.payment.state) else { return };
-        match state {
+        let Some(record) = self.payment(id) else { return };
+        match record.payment.state {
             PaymentState::Created => {}
-            PaymentState::Authorized => self.finish_session(id, State::Successful, at),
+            PaymentState::Authorized => {
+                if let Some(scope) = record.scope.clone() {
+                    let phone = self.payer(id, record).phone_number;
+                    self.consent(&id.sales_unit, &phone, &scope, at);
+                }
+                self.finish_session(id, State::Successful, at);
+            }
             _ => self.finish_session(id, State::Terminated, at),
         }
     }
@@ -255,6 +262,12 @@ impl World {
             State::Expired => {}
             _ => return,
         }
+        if session.state == State::Successful && session.requires_user_info() {
+            let session = session.clone();
+            let phone = self.customer_of(id, &session)["phoneNumber"].as_str().unwrap_or_default().to_owned();
+            self.consent(&id.sales_unit, &phone, "name address email phoneNumber", at);
+        }
+        let Some(session) = self.sessions.get(id) else { return };
         let merchant = &session.request["merchantInfo"];
         let token = merchant["callbackAuthorizationToken"].as_str().map(|token| Proof::Token(token.to_owned()));
         let Some(url) = merchant["callbackUrl"].as_str().map(str::to_owned) else { return };
@@ -288,10 +301,9 @@ impl World {
         if let Some(agreement) = session.agreement.as_deref().and_then(|agreement| self.agreement(agreement)) {
             answer["subscriptionDetails"] = json!({ "state": agreement.status.wire(), "agreementId": agreement.id });
         }
-        let customer = self.customer_of(session);
-        if session.request["configuration"]["requireUserInfo"] == true {
-            let person = Person::of_market(self.options.market.currency(), customer["phoneNumber"].as_str());
-            let sub = person.sub(self.options.market.currency());
+        let customer = self.customer_of(id, session);
+        if session.requires_user_info() {
+            let sub = sub_of(&id.sales_unit, customer["phoneNumber"].as_str().unwrap_or_default());
             answer["userInfo"] = json!({ "sub": sub, "email": customer["email"] });
         }
         if let Some(option) = &session.shipping {
@@ -361,12 +373,15 @@ impl World {
     }
 
     /// Who pays: what the customer said, else what was prefilled, else the usual one.
-    pub(crate) fn customer_of(&self, session: &Session) -> Value {
-        let person = Person::of_market(self.options.market.currency(), None);
+    pub(crate) fn customer_of(&self, id: &PaymentId, session: &Session) -> Value {
+        let person = self.person(&id.sales_unit, None);
+        let home = person.address.as_ref();
+        let of = |member: fn(&Home) -> &String| home.map(member).map_or("", String::as_str);
         let usual = json!({
-            "firstName": Person::FIRST_NAME, "lastName": Person::LAST_NAME, "email": Person::EMAIL,
-            "phoneNumber": person.phone_number, "streetAddress": person.street, "postalCode": person.post_code,
-            "city": person.city, "country": person.country,
+            "firstName": person.first_name, "lastName": person.last_name, "email": person.email,
+            "phoneNumber": person.phone_number, "streetAddress": of(|home| &home.address_line1),
+            "postalCode": of(|home| &home.post_code), "city": of(|home| &home.city),
+            "country": of(|home| &home.country),
         });
         let mut customer = Map::new();
         for (name, value) in usual.as_object().into_iter().flatten() {
