@@ -4,13 +4,20 @@ use vipps::checkout::types as checkout;
 use vipps::psp::types as psp;
 use vipps::recurring::enums::{ChargeStatus, TimePeriodUnit};
 use vipps::recurring::{types as recurring, v2};
-use vipps::{Amount, Currency, Error, IdempotencyKey, InitialCharge, NewAgreement, NewCharge, Response};
+use vipps::{
+    AgreementRef, Amount, ChargeId, Currency, Error, IdempotencyKey, InitialCharge, NewAgreement, NewCharge, Response,
+};
 use vipps_core::Operation;
 
 use crate::recorder::Recorder;
 
 pub(crate) fn key() -> IdempotencyKey {
     IdempotencyKey::new("6a1e2c5f-0000-4000-8000-000000000001").unwrap()
+}
+
+/// An agreement in kroner of Norway.
+fn nok(id: &str) -> AgreementRef {
+    AgreementRef::new(id, Currency::Nok)
 }
 
 fn typed<T: serde::de::DeserializeOwned>(body: Value) -> T {
@@ -123,15 +130,15 @@ async fn recurring_version_3() {
     })
     .await;
 
-    let created = (201, json!({ "chargeId": "chr-1" }));
-    shape("recurring_create_charge", created.clone(), async |client| {
+    let created = |id: &str| (201, json!({ "chargeId": id }));
+    shape("recurring_create_charge", created("acme-42"), async |client| {
         let charge = NewCharge::recurring(Amount::nok_minor(9_900), "December", "2026-12-24", 5).order_id("acme-42");
-        client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
+        client.charges().create(nok("agr_5kSeqz"), charge).idempotency_key(key()).await
     })
     .await;
-    shape("recurring_create_unscheduled", created, async |client| {
+    shape("recurring_create_unscheduled", created("chr-1"), async |client| {
         let charge = NewCharge::unscheduled(Amount::nok_minor(500), "Extra").reserve();
-        client.charges().create("agr_5kSeqz", charge).idempotency_key(key()).await
+        client.charges().create(nok("agr_5kSeqz"), charge).idempotency_key(key()).await
     })
     .await;
     let split = json!({ "validCharges": ["acme-1"], "invalidCharges": [] });
@@ -139,25 +146,37 @@ async fn recurring_version_3() {
         client.charges().create_many(vec![batch_charge("acme-1")]).idempotency_key(key()).send().await
     })
     .await;
-    shape("recurring_get_charge", (200, charge()), async |client| client.charges().get("agr_5kSeqz", "chr-1").await)
-        .await;
-    shape("recurring_get_charge_by_id", (200, charge()), async |client| client.charges().get_by_id("chr-1").await)
-        .await;
+    shape("recurring_get_charge", (200, charge()), async |client| {
+        client.charges().get("agr_5kSeqz", ChargeId::new("chr-1")).await
+    })
+    .await;
+    shape("recurring_get_charge_by_id", (200, charge()), async |client| {
+        client.charges().get_by_id(ChargeId::new("chr-1")).await
+    })
+    .await;
     let listed: Vec<_> = shape("recurring_list_charges", (200, json!([charge()])), async |client| {
         client.charges().list("agr_5kSeqz").status(ChargeStatus::Charged).stream().try_collect().await
     })
     .await;
     assert_eq!(listed.len(), 1);
     shape("recurring_cancel_charge", DONE, async |client| {
-        client.charges().cancel("agr_5kSeqz", "chr-1").idempotency_key(key()).await
+        client.charges().cancel("agr_5kSeqz", ChargeId::new("chr-1")).idempotency_key(key()).await
     })
     .await;
     shape("recurring_capture_charge", DONE, async |client| {
-        client.charges().capture("agr_5kSeqz", "chr-1", Amount::nok_minor(500)).idempotency_key(key()).await
+        client
+            .charges()
+            .capture(nok("agr_5kSeqz"), ChargeId::new("chr-1"), Amount::nok_minor(500))
+            .idempotency_key(key())
+            .await
     })
     .await;
     shape("recurring_refund_charge", DONE, async |client| {
-        client.charges().refund("agr_5kSeqz", "chr-1", Amount::nok_minor(500), "Sorry").idempotency_key(key()).await
+        client
+            .charges()
+            .refund(nok("agr_5kSeqz"), ChargeId::new("chr-1"), Amount::nok_minor(500), "Sorry")
+            .idempotency_key(key())
+            .await
     })
     .await;
 }
@@ -300,7 +319,7 @@ async fn rules_before_sending_name_their_field() {
     let http = NewAgreement::legacy("n", Amount::nok_minor(100), "http://a.example");
     assert_eq!(field(agreements.draft(http).await.unwrap_err()), "merchantRedirectUrl");
     let unnamed = NewCharge::recurring(Amount::nok_minor(100), "d", "2026-12-24", 0);
-    assert_eq!(field(charges.create("agr_1", unnamed).derived_key(1).await.unwrap_err()), "orderId");
+    assert_eq!(field(charges.create(nok("agr_1"), unnamed).derived_key(1).await.unwrap_err()), "orderId");
     let odd_key = IdempotencyKey::new("a/b").unwrap();
     assert_eq!(field(agreements.stop("agr_1").idempotency_key(odd_key).await.unwrap_err()), "Idempotency-Key");
     let both: recurring::PatchAgreementV3 = typed(json!({ "status": "STOPPED", "productName": "x" }));
@@ -323,14 +342,14 @@ async fn rules_before_sending_name_their_field() {
         (charge("d", "2026-12-24", 15), "retryDays"),
         (charge("d", "2026-12-24", 0).order_id("a_b"), "orderId"),
     ] {
-        assert_eq!(field(charges.create("agr_1", charge).await.unwrap_err()), name);
+        assert_eq!(field(charges.create(nok("agr_1"), charge).await.unwrap_err()), name);
     }
     assert_eq!(
         field(charges.create_many(vec![batch_charge("a"), batch_charge("a_b")]).send().await.unwrap_err()),
         "[1].orderId"
     );
     let nothing = Amount::nok_minor(0);
-    assert_eq!(field(charges.refund("agr_1", "chr-1", nothing, "d").await.unwrap_err()), "amount");
+    assert_eq!(field(charges.refund(nok("agr_1"), ChargeId::new("chr-1"), nothing, "d").await.unwrap_err()), "amount");
     assert_eq!(field(client.webhooks().register("http://a.example", ["x"]).await.unwrap_err()), "url");
     assert_eq!(field(client.psp().details("abcABC12345").await.unwrap_err()), "Psp-Id");
     let psp = recorder.psp_client().psp();
@@ -352,11 +371,11 @@ async fn rules_before_sending_name_their_field() {
 async fn an_error_before_sending_carries_the_key_of_its_write() {
     let recorder = Recorder::start(200, Value::Null).await;
     let client = recorder.client();
-    let refund = || client.charges().refund("agr_1", "chr-1", Amount::nok_minor(0), "d");
+    let refund = || client.charges().refund(nok("agr_1"), ChargeId::new("chr-1"), Amount::nok_minor(0), "d");
     let given = refund().idempotency_key(key()).await.unwrap_err();
     assert_eq!(given.idempotency_key(), Some(&key()));
     let derived = refund().derived_key(7).await.unwrap_err();
-    let wanted = IdempotencyKey::derived("123456", "RefundChargeV3", "chr-1", 7);
+    let wanted = IdempotencyKey::derived("123456", "charges.refund", "chr-1", 7);
     assert_eq!(derived.idempotency_key(), Some(&wanted));
     assert!(refund().await.unwrap_err().idempotency_key().is_some());
     let short = client.payments().capture("short", Amount::nok_minor(1)).idempotency_key(key()).await.unwrap_err();
@@ -416,6 +435,6 @@ fn every_operation_of_the_documents_has_a_snapshot() {
 #[tokio::test]
 async fn answers_keep_their_metadata() {
     let recorder = Recorder::start(202, Value::Null).await;
-    let done: Response<()> = recorder.client().charges().cancel("agr_1", "chr-1").await.unwrap();
+    let done: Response<()> = recorder.client().charges().cancel("agr_1", ChargeId::new("chr-1")).await.unwrap();
     assert_eq!((done.http_status(), done.attempts()), (202, 1));
 }

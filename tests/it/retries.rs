@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use vipps::{Amount, Client, Error, Event, IdempotencyKey, NewPayment, Observer, RetryPolicy};
+use vipps::{Amount, Client, Effect, Error, Event, IdempotencyKey, NewPayment, NextStep, Observer, RetryPolicy};
 use vipps_sandbox::Fault;
 use vipps_tests::{CheckedSandbox, Reply, ScriptedServer, SkippingClock, client_for, credentials, quick_retries};
 
@@ -227,7 +227,11 @@ async fn retry_after_beyond_the_deadline_fails_at_once_and_says_when() {
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
     assert_eq!(
         error.to_string(),
-        "capturePayment refused with 429 Too Many Requests: no reason given; come back in 60s"
+        format!(
+            "payments.capture (capturePayment) refused with 429 Too Many Requests: no reason given; \
+             it may have taken effect: repeat with idempotency key {} or read the state back; come back in 60s",
+            error.idempotency_key().unwrap()
+        )
     );
 }
 
@@ -250,7 +254,8 @@ async fn codes_that_say_to_come_back_are_repeated_and_other_refusals_are_not() {
             Ok(done) => assert_eq!((done.attempts(), attempts), (2, 2), "{code}"),
             Err(error) => {
                 assert_eq!((error.attempts(), error.code(), attempts), (1, Some(code), 1));
-                assert!(!error.may_have_taken_effect());
+                // The key was used for another request, whose effect is not known.
+                assert_eq!(error.may_have_taken_effect(), code == "4010");
             }
         }
     }
@@ -278,7 +283,6 @@ async fn only_an_answer_of_the_api_settles_a_lost_attempt() {
 #[tokio::test]
 async fn a_yes_that_cannot_be_read_has_taken_effect() {
     let cases = [
-        (Reply::json(200, "", "<html>ok</html>"), 1),
         (Reply::json(200, "", r#"{"reference":"acme-order-1042","state":"AUTHORIZED"}"#), 1),
         (Reply::cut_off(200), 4),
         (Reply::json(200, "", r#"{"reference":"acme"#), 4),
@@ -287,7 +291,8 @@ async fn a_yes_that_cannot_be_read_has_taken_effect() {
         let (_, client, _) = scripted(vec![reply.clone()]).await;
         let error = capture(&client).await.unwrap_err();
         assert!(matches!(&error, Error::Unreadable(_)), "{reply:?}: {error:?}");
-        assert_eq!((error.attempts(), error.status(), error.may_have_taken_effect()), (attempts, Some(200), true));
+        assert_eq!((error.attempts(), error.status()), (attempts, Some(200)));
+        assert_eq!((error.effect(), error.next_step()), (Effect::Certain, NextStep::Done));
     }
     let (_, client, _) = scripted(vec![Reply::cut_off(200), Reply::Reset]).await;
     assert!(
@@ -297,20 +302,25 @@ async fn a_yes_that_cannot_be_read_has_taken_effect() {
 }
 
 #[tokio::test]
-async fn a_write_without_a_key_is_sent_once() {
-    for reply in [Reply::Reset, Reply::Silence, Reply::json(503, "", ""), Reply::json(429, "", "")] {
+async fn a_write_that_may_double_is_sent_once() {
+    let unauthorized = Reply::json(401, "", r#"{"statusCode":401,"message":"no"}"#);
+    for reply in [Reply::Reset, Reply::Silence, Reply::json(503, "", ""), Reply::json(429, "", ""), unauthorized] {
         let (server, client, _) = scripted(vec![reply.clone()]).await;
-        let error = client.payments().force_approve(REFERENCE).await.unwrap_err();
+        let events = ["epayments.payment.captured.v1"];
+        let error = client.webhooks().register("https://acme.example/hooks", events).await.unwrap_err();
         assert_eq!((server.seen().len(), error.attempts(), error.idempotency_key()), (1, 1, None), "{reply:?}");
-        let open = !matches!(&reply, Reply::Bytes(bytes) if bytes.starts_with(b"HTTP/1.1 429"));
-        assert_eq!(error.may_have_taken_effect(), open, "{reply:?}");
-        if open {
-            assert!(
-                error.to_string().ends_with("it has no idempotency key, so read the state back before repeating it"),
-                "{error}"
-            );
+        assert_eq!(error.effect(), Effect::Possible, "{reply:?}");
+        if error.next_step() == NextStep::ReadFirst {
+            assert!(error.to_string().ends_with("so read the state back before repeating it"), "{error}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_double_is_repeated_without_a_key() {
+    let (server, client, _) = scripted(vec![Reply::Reset, Reply::json(200, "", "")]).await;
+    client.payments().force_approve(REFERENCE).await.unwrap();
+    assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -323,7 +333,8 @@ async fn without_a_connection_nothing_was_sent() {
         .build()
         .unwrap();
     let error = capture(&client).await.unwrap_err();
-    assert!(matches!(error, Error::Authentication(_)), "the token is the first thing asked for: {error:?}");
+    assert!(matches!(error, Error::NotSent(_)), "nobody has said anything about the keys: {error:?}");
+    assert!(error.to_string().contains("nobody listens at the address"), "{error}");
     assert_eq!((error.attempts(), error.may_have_taken_effect()), (4, false));
 }
 
@@ -381,8 +392,8 @@ async fn the_retry_budget_of_a_client_runs_dry() {
     for _ in 0..10 {
         let _ = capture(&client).await;
     }
-    // Ten retries and 0.2 for each call, not three for each of the ten calls.
-    assert_eq!(server.seen().len(), 10 + 11);
+    // Ten retries, not three for each of the ten calls: only a success puts something back.
+    assert_eq!(server.seen().len(), 10 + 10);
 }
 
 #[tokio::test]
@@ -393,24 +404,25 @@ async fn what_is_said_names_the_thing_and_the_way_out() {
     let (_, client, _) = scripted(vec![Reply::json(400, "", problem)]).await;
     assert_eq!(
         said(capture(&client).await.unwrap_err()),
-        "capturePayment refused with 400 Bad Request: Capture amount too high (code 6090) (support id 4bf92f)"
+        "payments.capture (capturePayment) refused with 400 Bad Request: Capture amount too high (code 6090) (support id 4bf92f)"
     );
     let (_, client, _) = scripted(vec![Reply::Silence]).await;
     let lost =
         client.payments().capture(REFERENCE, Amount::nok_minor(400)).idempotency_key(key.clone()).await.unwrap_err();
     assert_eq!(
         said(lost),
-        "capturePayment got no answer within 80ms (4 attempts); it may have taken effect: \
+        "payments.capture (capturePayment) got no answer within 80ms (4 attempts); it may have taken effect: \
          repeat with idempotency key 6a1e or read the state back"
     );
-    let (_, client, _) = scripted(vec![Reply::json(200, "", "?")]).await;
+    let (_, client, _) = scripted(vec![Reply::json(200, "", r#"{"reference":"acme-order-1042"}"#)]).await;
     assert_eq!(
         said(capture(&client).await.unwrap_err()),
-        "capturePayment was answered 200 OK and the answer cannot be read; it has taken effect: read the state back"
+        "payments.capture (capturePayment) was answered 200 OK and the answer cannot be read: \
+         missing field `aggregate`; it has taken effect: read the state back"
     );
     assert_eq!(
         said(client.payments().capture("..", Amount::nok_minor(1)).await.unwrap_err()),
-        "capturePayment was not sent: `reference` must have 8 to 64 characters, has 2"
+        "payments.capture (capturePayment) was not sent: `reference` must have 8 to 64 characters, has 2"
     );
 }
 
@@ -420,13 +432,14 @@ struct Journal(Mutex<Vec<String>>);
 impl Observer for Journal {
     fn observe(&self, event: &Event<'_>) {
         let line = match event {
-            Event::CallStarted { operation, idempotency_key, .. } => {
-                format!("start {} keyed={}", operation.id(), idempotency_key.is_some())
+            Event::CallStarted { call, .. } => {
+                let subject = call.subject.unwrap_or("?");
+                format!("start {} {subject} keyed={}", call.operation.word(), call.idempotency_key.is_some())
             }
             Event::AttemptFinished { attempt, status, ended, .. } => format!("attempt {attempt} {ended} {status:?}"),
             Event::RetryScheduled { attempt, wait, .. } => format!("again {attempt} in {wait:?}"),
-            Event::CallFinished { ok, may_have_taken_effect, attempts, .. } => {
-                format!("end ok={ok} open={may_have_taken_effect} {attempts}")
+            Event::CallFinished { ok, status, effect, attempts, .. } => {
+                format!("end ok={ok} {status:?} {effect:?} {attempts}")
             }
             _ => "?".into(),
         };
@@ -449,11 +462,11 @@ async fn an_observer_sees_the_call_in_order() {
     assert_eq!(
         seen,
         [
-            "start capturePayment keyed=true",
+            "start payments.capture acme-order-1042 keyed=true",
             "attempt 1 refused Some(503)",
             "again 2 in 100ms",
             "attempt 2 ok Some(200)",
-            "end ok=true open=false 2"
+            "end ok=true Some(200) Certain 2"
         ]
     );
 }
@@ -507,7 +520,7 @@ async fn keys_are_checked_before_anything_is_sent() {
     let error = client.payments().capture(REFERENCE, Amount::nok_minor(1)).idempotency_key(long).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "capturePayment was not sent: `Idempotency-Key` must have 1 to 50 characters, has 51"
+        "payments.capture (capturePayment) was not sent: `Idempotency-Key` must have 1 to 50 characters, has 51"
     );
     let epayment = vipps_epayment::Client::with_transport(client.transport());
     let unkeyed = vipps_core::Call::new(&vipps_epayment::operations::CAPTURE_PAYMENT);

@@ -91,7 +91,7 @@ fn charge(status: &str) -> Reply {
 #[tokio::test]
 async fn a_charge_is_looked_at_six_times_a_minute_and_an_unknown_status_settles_nothing() {
     let (server, client, clock) = scripted(vec![charge("UNKNOWN"), charge("SETTLING"), charge("CHARGED")]).await;
-    let charge = client.charges().wait_until_processed("agr_5kSeqz", "chr-1").await.unwrap();
+    let charge = client.charges().wait_until_processed("agr_5kSeqz", vipps::ChargeId::new("chr-1")).await.unwrap();
     assert_eq!((charge.status().to_string().as_str(), server.seen().len()), ("CHARGED", 3));
     assert_eq!(clock.waits().iter().sum::<Duration>(), Duration::from_secs(25));
 }

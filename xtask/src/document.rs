@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::semantics::{Meaning, Semantics};
+
 /// An OpenAPI document on its way through the overlay, and what was learnt about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
@@ -19,6 +21,8 @@ pub(crate) struct Document {
     pub unions: Vec<Union>,
     /// Components that we send although no request body reaches them (answers to callbacks).
     pub sent: Vec<String>,
+    /// What its operations mean, where somebody has written it down.
+    pub semantics: Option<Semantics>,
 }
 
 /// What the client must know of one operation beside its types.
@@ -42,6 +46,10 @@ pub(crate) struct Operation {
     pub(crate) optional_body: bool,
     /// A path parameter is personal data.
     pub personal_path: bool,
+    /// The documented statuses of success; empty where the document names none.
+    pub success: Vec<u16>,
+    /// A success has a body.
+    pub answers: bool,
     /// Path, query and header parameters with their schemas, as we send them.
     pub parameters: Vec<(String, Value)>,
 }
@@ -107,7 +115,13 @@ impl Document {
             operations: Vec::new(),
             unions: Vec::new(),
             sent: Vec::new(),
+            semantics: None,
         }
+    }
+
+    /// What one of its operations means.
+    pub(crate) fn meaning(&self, operation: &Operation) -> Option<&Meaning> {
+        self.semantics.as_ref()?.of(&operation.method, &operation.path)
     }
 
     pub(crate) fn trouble(&self, place: impl Into<String>, what: impl Into<String>) -> Trouble {

@@ -1,4 +1,4 @@
-//! From a document to the four files of its crate.
+//! From a document to the files of its crate.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::document::{Document, Outcome, Trouble};
 use crate::overlay::{self, RUST_TYPES};
-use crate::{emit, load, names};
+use crate::{emit, load, names, semantics};
 
 /// Files by path, relative to the workspace.
 pub type Files = BTreeMap<PathBuf, String>;
@@ -63,7 +63,8 @@ pub(crate) fn documents(workspace: &Path) -> Outcome<Vec<String>> {
 fn document_files(workspace: &Path, api: &str, all: &[String]) -> Outcome<(Files, Vec<String>)> {
     let source = ["yaml", "yml", "json"].map(|kind| format!("openapi/{api}.{kind}"));
     let source = source.iter().find(|source| workspace.join(source).exists()).unwrap_or(&source[0]);
-    let document = load::load(&workspace.join(source), source)?;
+    let mut document = load::load(&workspace.join(source), source)?;
+    document.semantics = semantics::of_api(workspace, api)?;
     let mut files = Files::new();
     let compact = emit::sandbox::compact(&document)?;
     files.insert(format!("crates/vipps-sandbox/src/documents/{api}.json").into(), compact);
@@ -95,7 +96,7 @@ fn document_files(workspace: &Path, api: &str, all: &[String]) -> Outcome<(Files
     Ok((files, warnings))
 }
 
-/// The four files of a crate or module whose path is `root`, formatted, without the head.
+/// The files of a crate or module whose path is `root`, formatted, without the head.
 pub(crate) fn crate_files(document: Document, root: &str) -> Outcome<(BTreeMap<&'static str, String>, Vec<String>)> {
     let name = document.name.clone();
     let mut parts = parts(document, root)?;
@@ -122,6 +123,7 @@ pub(crate) fn parts(mut document: Document, root: &str) -> Outcome<Parts> {
     let mut files = BTreeMap::new();
     files.insert("enums.rs", emit::enums::text(&document, root)?);
     files.insert("operations.rs", emit::operations::text(&document, root));
+    files.insert("refusals.rs", emit::refusals::text(&document));
     files.insert("limits.rs", emit::limits::text(&mut document, root));
     let types = document.schemas().map(|(name, _)| (name.clone(), rust_type_of(&document, name, root))).collect();
     let operations =

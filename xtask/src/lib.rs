@@ -12,6 +12,7 @@ mod load;
 mod names;
 mod overlay;
 pub mod samples;
+mod semantics;
 pub mod testdata;
 
 pub use document::Trouble;

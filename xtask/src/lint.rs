@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::document::{Document, METHODS, Outcome};
-use crate::{generate, load};
+use crate::{generate, load, overlay, semantics};
 
 /// Lints every document; prints one line each and every finding. `false` when there are any.
 pub fn run(workspace: &Path) -> Outcome<bool> {
@@ -14,7 +14,15 @@ pub fn run(workspace: &Path) -> Outcome<bool> {
     for api in generate::documents(workspace)? {
         let name = format!("openapi/{api}.yaml");
         let document = load::load(&workspace.join(&name), &name)?;
-        let findings = findings(&document);
+        let mut findings = findings(&document);
+        if document.has_client()? {
+            let mut prefixed = document.clone();
+            overlay::prefix_paths(&mut prefixed)?;
+            match semantics::of_api(workspace, &api)? {
+                Some(semantics) => findings.extend(semantics.findings(&prefixed)),
+                None => findings.push(format!("has no openapi/semantics/{api}.yaml: what do its operations mean?")),
+            }
+        }
         let operations = operations(&document).count();
         let client = if document.has_client()? { "" } else { " (no client crate)" };
         println!(

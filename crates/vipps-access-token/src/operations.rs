@@ -2,11 +2,15 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Auth, KeyRule, Operation, Repeat};
 
 /// Fetch an access token: `POST /accesstoken/get`.
 pub const FETCH_AUTHORIZATION_TOKEN: Operation =
-    Operation::new("fetchAuthorizationTokenUsingPost", "POST", "/accesstoken/get", KeyRule::Unknown, Auth::KeyHeaders);
+    Operation::new("fetchAuthorizationTokenUsingPost", "POST", "/accesstoken/get", KeyRule::Unknown, Auth::KeyHeaders)
+        .with_success(&[200], true)
+        .with_word("access_token.fetch")
+        .with_repeat(Repeat::ByNature)
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[&FETCH_AUTHORIZATION_TOKEN];

@@ -2,7 +2,7 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Asked, Auth, Echo, KeyRule, Operation, Repeat};
 
 /// Open a Checkout session: `POST /checkout/v3/session`.
 pub const CREATE_SESSION: Operation = Operation::new(
@@ -11,7 +11,11 @@ pub const CREATE_SESSION: Operation = Operation::new(
     "/checkout/v3/session",
     KeyRule::Optional(crate::limits::create_session_idempotency_key),
     Auth::KeyHeaders,
-);
+)
+.with_success(&[200], true)
+.with_word("sessions.create")
+.with_repeat(Repeat::ByNature)
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Read a session: `GET /checkout/v3/session/{reference}`.
 pub const GET_SESSION: Operation = Operation::new(
@@ -20,7 +24,12 @@ pub const GET_SESSION: Operation = Operation::new(
     "/checkout/v3/session/{reference}",
     KeyRule::Optional(crate::limits::get_session_idempotency_key),
     Auth::KeyHeaders,
-);
+)
+.with_success(&[200], true)
+.with_word("sessions.get")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("reference"), &["reference"]))
+.with_refusals(crate::refusals::GET_SESSION, crate::refusals::EVERY_OPERATION);
 
 /// Change an open session (experimental): `PATCH /checkout/v3/session/{reference}`.
 pub const UPDATE_SESSION: Operation = Operation::new(
@@ -29,7 +38,11 @@ pub const UPDATE_SESSION: Operation = Operation::new(
     "/checkout/v3/session/{reference}",
     KeyRule::Optional(crate::limits::update_session_idempotency_key),
     Auth::KeyHeaders,
-);
+)
+.with_success(&[200], false)
+.with_word("sessions.update")
+.with_repeat(Repeat::ByNature)
+.with_refusals(crate::refusals::UPDATE_SESSION, crate::refusals::EVERY_OPERATION);
 
 /// End a session early: `POST /checkout/v3/session/{reference}/expire`.
 pub const EXPIRE_SESSION: Operation = Operation::new(
@@ -38,7 +51,11 @@ pub const EXPIRE_SESSION: Operation = Operation::new(
     "/checkout/v3/session/{reference}/expire",
     KeyRule::Optional(crate::limits::expire_session_idempotency_key),
     Auth::KeyHeaders,
-);
+)
+.with_success(&[200], false)
+.with_word("sessions.expire")
+.with_repeat(Repeat::ByNature)
+.with_refusals(crate::refusals::EXPIRE_SESSION, crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[&CREATE_SESSION, &GET_SESSION, &UPDATE_SESSION, &EXPIRE_SESSION];

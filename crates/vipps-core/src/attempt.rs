@@ -1,39 +1,77 @@
 //! One attempt: what the hooks of a generated client see of it, and what it proves when it
 //! fails.
 
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
+use reqwest::Request;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 use crate::error::Source;
-use crate::operation::Auth;
+use crate::key_use::KeyUse;
+use crate::operation::{Auth, Operation};
 use crate::outcome::{Evidence, Prospect, of_answer};
 use crate::problem::Problem;
+use crate::reading::Seen;
 use crate::token::{AccessToken, TokenFailure};
 
 /// One attempt, as the hooks of a generated client see it; how far it came is also known
 /// when it is cut short.
 pub(crate) struct Attempt {
-    operation: &'static str,
+    operation: &'static Operation,
+    /// A preparation sends nothing: it ends with the request as it would be sent.
+    is_rehearsal: bool,
+    key_use: KeyUse,
     key: Option<HeaderValue>,
     pub(crate) token: OnceLock<Arc<AccessToken>>,
     /// A request of the call's own operation went through the hook, with its key.
     begun: AtomicBool,
     /// The status of the answer, 0 before it.
     status: AtomicU16,
+    /// What the body of a success began as: nothing yet, JSON, something else.
+    body: AtomicU8,
+    /// The answer repeats what was asked.
+    echoed: AtomicBool,
+    seen: Mutex<Saw>,
 }
 
+/// What was read of the answer.
+#[derive(Default)]
+struct Saw {
+    /// The path of the request, below the base address, where the answer is no success.
+    path: String,
+    seen: Option<Seen>,
+    headers: HeaderMap,
+    rehearsed: Option<Request>,
+}
+
+const BEGAN_AS_JSON: u8 = 1;
+const BEGAN_OTHERWISE: u8 = 2;
+
 impl Attempt {
-    pub(crate) fn new(operation: &'static str, key: Option<HeaderValue>) -> Self {
-        let (token, begun, status) = (OnceLock::new(), AtomicBool::new(false), AtomicU16::new(0));
-        Self { operation, key, token, begun, status }
+    pub(crate) fn new(operation: &'static Operation, key_use: KeyUse, key: Option<HeaderValue>) -> Self {
+        Self {
+            operation,
+            is_rehearsal: false,
+            key_use,
+            key,
+            token: OnceLock::new(),
+            begun: AtomicBool::new(false),
+            status: AtomicU16::new(0),
+            body: AtomicU8::new(0),
+            echoed: AtomicBool::new(false),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn rehearsal(operation: &'static Operation) -> Self {
+        Self { is_rehearsal: true, ..Self::new(operation, KeyUse::keyless(), None) }
     }
 
     /// True when nothing can have been sent: an access token was still waited for.
-    fn waits_for_token(&self, auth: Auth) -> bool {
-        auth == Auth::Bearer && self.token.get().is_none()
+    fn waits_for_token(&self) -> bool {
+        self.operation.auth == Auth::Bearer && self.token.get().is_none()
     }
 
     pub(crate) fn has_begun(&self) -> bool {
@@ -43,6 +81,30 @@ impl Attempt {
     pub(crate) fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
+
+    pub(crate) fn is_echoed(&self) -> bool {
+        self.echoed.load(Ordering::Relaxed)
+    }
+
+    /// An answer that is not simply a success, and the path that it answers.
+    pub(crate) fn take_seen(&self) -> Option<(String, Seen)> {
+        let mut saw = self.saw();
+        let seen = saw.seen.take()?;
+        Some((std::mem::take(&mut saw.path), seen))
+    }
+
+    /// The headers of the answer.
+    pub(crate) fn take_headers(&self) -> HeaderMap {
+        std::mem::take(&mut self.saw().headers)
+    }
+
+    pub(crate) fn take_rehearsed(&self) -> Option<Request> {
+        self.saw().rehearsed.take()
+    }
+
+    fn saw(&self) -> MutexGuard<'_, Saw> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 tokio::task_local! {
@@ -50,13 +112,26 @@ tokio::task_local! {
 }
 
 /// Whether the call names this operation. Outside of a call there is nothing to compare with.
-pub(crate) fn is_called(operation: &'static str) -> bool {
-    ATTEMPT.try_with(|attempt| attempt.operation == operation).unwrap_or(true)
+pub(crate) fn is_called(operation: &Operation) -> bool {
+    ATTEMPT.try_with(|attempt| attempt.operation.id() == operation.id()).unwrap_or(true)
+}
+
+pub(crate) fn is_rehearsal() -> bool {
+    ATTEMPT.try_with(|attempt| attempt.is_rehearsal).unwrap_or(false)
+}
+
+/// Keeps a request that is not to be sent.
+pub(crate) fn rehearse(request: Request) {
+    let _ = ATTEMPT.try_with(|attempt| attempt.saw().rehearsed = Some(request));
 }
 
 /// A request of the call is complete and about to be sent.
 pub(crate) fn begin_request() {
-    let _ = ATTEMPT.try_with(|attempt| attempt.begun.store(true, Ordering::Relaxed));
+    let _ = ATTEMPT.try_with(|attempt| {
+        if !attempt.begun.swap(true, Ordering::Relaxed) {
+            attempt.key_use.count_sent();
+        }
+    });
 }
 
 pub(crate) fn current_token() -> Option<Arc<AccessToken>> {
@@ -71,6 +146,32 @@ pub(crate) fn note_status(status: u16) {
     let _ = ATTEMPT.try_with(|attempt| attempt.status.store(status, Ordering::Relaxed));
 }
 
+/// The first bytes of a success.
+pub(crate) fn note_beginning(is_json: bool) {
+    let began = if is_json { BEGAN_AS_JSON } else { BEGAN_OTHERWISE };
+    let _ = ATTEMPT.try_with(|attempt| attempt.body.store(began, Ordering::Relaxed));
+}
+
+/// A success as it should be. Its headers wait in the attempt, so that nobody copies them;
+/// outside of a call they are given back.
+pub(crate) fn note_success(echoed: bool, headers: HeaderMap) -> HeaderMap {
+    let mut headers = Some(headers);
+    let _ = ATTEMPT.try_with(|attempt| {
+        attempt.echoed.store(echoed, Ordering::Relaxed);
+        attempt.saw().headers = headers.take().unwrap_or_default();
+    });
+    headers.unwrap_or_default()
+}
+
+/// An answer that is not simply a success, and the path of its request.
+pub(crate) fn note_seen(path: &str, seen: Seen) {
+    let _ = ATTEMPT.try_with(|attempt| {
+        let mut saw = attempt.saw();
+        saw.path = path.to_owned();
+        saw.seen = Some(seen);
+    });
+}
+
 /// Why an attempt gave no value.
 pub(crate) struct Failure {
     pub(crate) evidence: Evidence,
@@ -78,11 +179,16 @@ pub(crate) struct Failure {
     pub(crate) ended: &'static str,
     pub(crate) status: Option<u16>,
     pub(crate) problem: Option<Problem>,
-    /// The body of the answer broke off.
-    pub(crate) cut_off: bool,
+    /// A yes that cannot be decoded, and of which nothing says that it is about this request.
+    pub(crate) is_undecodable: bool,
+    /// The answer was about something else: the member that says so.
+    pub(crate) mismatched: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) token: Option<Arc<TokenFailure>>,
+    /// Why no connection could be made.
+    pub(crate) unconnected: Option<&'static str>,
+    /// Why there was no token, and whether this call made the request for it.
+    pub(crate) token: Option<(Arc<TokenFailure>, bool)>,
     pub(crate) source: Option<Source>,
 }
 
@@ -94,9 +200,11 @@ impl Failure {
             ended,
             status: None,
             problem: None,
-            cut_off: false,
+            is_undecodable: false,
+            mismatched: None,
             retry_after: None,
             timeout: None,
+            unconnected: None,
             token: None,
             source: None,
         }
@@ -126,29 +234,32 @@ impl From<Failure> for Ended {
 }
 
 /// An attempt that did not end within its limit: what is known decides what it proves.
-pub(crate) fn out_of_time(limit: Duration, attempt: &Attempt, auth: Auth) -> Failure {
+pub(crate) fn out_of_time(limit: Duration, attempt: &Attempt, operation: &Operation) -> Failure {
     let (evidence, ended) = match attempt.status() {
-        Some(200..=299) => (Evidence::Unreadable, "cut-off"),
-        // It may say that our own first request is still running.
-        Some(409) => (Evidence::Doubtful, "cut-off"),
-        Some(status) => (of_answer(status, &Problem::default()).0, "cut-off"),
-        None if attempt.waits_for_token(auth) => (Evidence::NotSent, "no-token"),
+        // Only what began as the API's own yes is one.
+        Some(status @ 200..=299)
+            if operation.succeeds_with(status) && attempt.body.load(Ordering::Relaxed) == BEGAN_AS_JSON =>
+        {
+            (Evidence::Unreadable, "cut-off")
+        }
+        Some(200..=299) => (Evidence::Doubtful, "cut-off"),
+        Some(status) => (of_answer(operation, "", status, &Problem::default()).0, "cut-off"),
+        None if attempt.waits_for_token() => (Evidence::NotSent, "no-token"),
         // Also where no hook saw a request: it may have been sent past the hooks.
         None => (Evidence::Lost, "timeout"),
     };
     let mut failure = Failure::new(evidence, Prospect::Transient, ended).status(attempt.status());
-    failure.cut_off = failure.status.is_some();
     failure.timeout = Some(limit);
     if failure.evidence == Evidence::NotSent {
-        failure.token = Some(Arc::new(TokenFailure::out_of_time(limit)));
+        failure.token = Some((Arc::new(TokenFailure::out_of_time(limit)), true));
     }
     failure
 }
 
-pub(crate) fn not_authenticated(token: Arc<TokenFailure>) -> Ended {
+pub(crate) fn not_authenticated((token, led): (Arc<TokenFailure>, bool)) -> Ended {
     let prospect = if token.transient { Prospect::Transient } else { Prospect::Final };
     let mut failure = Failure::new(Evidence::NotSent, prospect, "no-token");
     failure.retry_after = token.retry_after;
-    failure.token = Some(token);
+    failure.token = Some((token, led));
     failure.into()
 }

@@ -9,60 +9,88 @@ use std::time::Duration;
 use vipps_types::IdempotencyKey;
 
 use crate::operation::Operation;
-use crate::outcome::{Evidence, Prospect, of_answer};
-use crate::problem::Problem;
+use crate::outcome::{Effect, Evidence, NextStep, Prospect};
+use crate::problem::{Problem, printable};
 use crate::token::TokenFailure;
 
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a call gave no answer that could be used.
 ///
-/// The split is by what to do next; above all, by whether money may have moved:
+/// The variant says what this call met. What it means for the money is said by
+/// [`Error::effect`], over this call and earlier ones under its key; what to do, by
+/// [`Error::next_step`]:
 ///
 /// ```
 /// # fn decide(error: vipps_core::Error) {
-/// use vipps_core::Error;
+/// use vipps_core::NextStep;
 ///
-/// match error {
-///     e if e.may_have_taken_effect() => { /* keep e.idempotency_key(), repeat with it, or read the state back */ }
-///     Error::Refused(no) => { /* tell the customer; give no.support_id() to Vipps' support */ }
-///     e => { /* nothing happened */ }
+/// match error.next_step() {
+///     NextStep::Repeat { after } => { /* the same call with error.idempotency_key(), after that long */ }
+///     NextStep::ReadFirst => { /* read the state back before anything else */ }
+///     NextStep::Final => { /* nothing happened: tell the customer; another try takes a new key */ }
+///     NextStep::KeyTaken => { /* the key was used for another request */ }
+///     NextStep::FixRequest | NextStep::FixCredentials => { /* a defect or a setting: error says which */ }
+///     NextStep::Done => { /* it took effect: read the state back */ }
+///     _ => { /* a step of a later version: treat it as ReadFirst */ }
 /// }
 /// # }
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Never sent: the request breaks a rule of its document. Fix the code.
+    /// Not sent: the request breaks a rule of its document. Fix the code.
     InvalidRequest(Box<InvalidRequest>),
-    /// Never sent: no access token could be had. Fix the keys, or wait for Vipps.
+    /// Not sent: Vipps gave no access token. Fix the keys, or wait for Vipps.
     Authentication(Box<TokenError>),
-    /// No attempt reached Vipps: safe to repeat, with or without the key.
+    /// No attempt of this call reached Vipps. Whether an earlier one under its key did is in
+    /// [`Error::effect`].
     NotSent(Box<NotSent>),
-    /// Vipps answered no: status, code, support id and body are there.
+    /// Vipps answered no: status, code, support id and body are there. Only a refusal that is
+    /// known to prove it means that nothing happened: see [`Error::effect`].
     Refused(Box<Refused>),
     /// No answer settles it: a write MAY have taken effect, so repeat it with its key or read
     /// the state back. A read has changed nothing: repeat it freely.
     Indeterminate(Box<Indeterminate>),
-    /// Vipps said yes and the answer cannot be read: a write HAS taken effect.
+    /// Vipps said yes and the answer cannot be read: a write HAS taken effect where
+    /// [`Error::effect`] says so, and may have where nothing in the answer shows that it is
+    /// about this request.
     Unreadable(Box<Unreadable>),
+    /// The answer is about something else than was asked: a write may have taken effect.
+    Mismatched(Box<Mismatched>),
 }
 
 /// What every error knows of its call.
 #[derive(Clone, Debug)]
 pub struct Report {
-    pub(crate) operation: &'static str,
-    pub(crate) is_read: bool,
+    pub(crate) operation: &'static Operation,
+    pub(crate) subject: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
     pub(crate) idempotency_key: Option<IdempotencyKey>,
+    pub(crate) effect: Effect,
+    pub(crate) next_step: NextStep,
+    /// What may have taken effect is an earlier call under the key, not this one.
+    pub(crate) was_earlier: bool,
 }
 
 impl Report {
-    /// The operation: `capturePayment`.
+    /// The operation by its word: `payments.capture`.
     #[must_use]
     pub fn operation(&self) -> &'static str {
-        self.operation
+        self.operation.word()
+    }
+
+    /// The operation by its id in the document: `capturePayment`.
+    #[must_use]
+    pub fn operation_id(&self) -> &'static str {
+        self.operation.id()
+    }
+
+    /// What it was about: a reference, an agreement id. None where that is personal.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// How many attempts were made, the first included; 0 when nothing was tried.
@@ -87,6 +115,53 @@ impl Report {
     fn tried(&self) -> String {
         if self.attempts == 1 { "1 attempt".into() } else { format!("{} attempts", self.attempts) }
     }
+
+    /// What the call means for the money and what to do, as the end of a sentence.
+    fn advice(&self) -> String {
+        if self.operation.is_read() {
+            return match self.next_step {
+                NextStep::Repeat { .. } => "; it changes nothing and is safe to repeat".into(),
+                _ => String::new(),
+            };
+        }
+        let with_key = match &self.idempotency_key {
+            Some(key) => format!(" with idempotency key {key}"),
+            None => String::new(),
+        };
+        let effect = match (self.effect, self.was_earlier) {
+            (Effect::None, _) => "; nothing happened",
+            (Effect::Possible, true) => "; an earlier call with this key may have taken effect",
+            (Effect::Possible, false) => "; it may have taken effect",
+            (Effect::Certain, _) => "; it has taken effect",
+        };
+        let step = match self.next_step {
+            NextStep::Repeat { .. } if self.effect == Effect::None => ": it is safe to repeat".into(),
+            NextStep::Repeat { .. } if self.was_earlier => format!(": repeat{with_key}"),
+            NextStep::Repeat { .. } if self.idempotency_key.is_none() => {
+                ": repeat it, or read the state back".to_owned()
+            }
+            NextStep::Repeat { .. } => format!(": repeat{with_key} or read the state back"),
+            NextStep::ReadFirst if self.idempotency_key.is_none() => {
+                ": it has no idempotency key, so read the state back before repeating it".to_owned()
+            }
+            NextStep::ReadFirst => format!(": read the state back before repeating it{with_key}"),
+            NextStep::Done => ": read the state back".to_owned(),
+            NextStep::KeyTaken => {
+                format!("; an earlier request{with_key} did something else: take the key of this one, or a new one")
+            }
+            NextStep::FixCredentials if self.effect == Effect::None => String::new(),
+            NextStep::FixCredentials | NextStep::FixRequest if self.effect == Effect::Possible => {
+                format!(": once it is fixed, repeat{with_key}")
+            }
+            NextStep::Final | NextStep::FixRequest | NextStep::FixCredentials => String::new(),
+        };
+        // That nothing happened goes without saying where Vipps said no, or nothing was sent.
+        match (self.effect, step.is_empty()) {
+            (Effect::None, true) => String::new(),
+            _ if self.next_step == NextStep::KeyTaken => step,
+            _ => format!("{effect}{step}"),
+        }
+    }
 }
 
 macro_rules! reported {
@@ -101,7 +176,7 @@ macro_rules! reported {
     )* };
 }
 
-reported!(InvalidRequest, TokenError, NotSent, Refused, Indeterminate, Unreadable);
+reported!(InvalidRequest, TokenError, NotSent, Refused, Indeterminate, Unreadable, Mismatched);
 
 /// A request that cannot be valid, found before it was sent.
 #[derive(Debug)]
@@ -176,6 +251,8 @@ impl StdError for TokenError {
 #[derive(Debug)]
 pub struct NotSent {
     pub(crate) report: Report,
+    /// Why, in a few words.
+    pub(crate) why: String,
     pub(crate) source: Option<Source>,
 }
 
@@ -186,8 +263,10 @@ pub struct Refused {
     pub(crate) status: u16,
     pub(crate) problem: Problem,
     pub(crate) retry_after: Option<Duration>,
-    /// The body broke off: what it said of the key is not known.
-    pub(crate) cut_off: bool,
+    /// The sales unit that the call was for.
+    pub(crate) sales_unit: String,
+    pub(crate) evidence: Evidence,
+    pub(crate) prospect: Prospect,
 }
 
 impl Refused {
@@ -203,20 +282,21 @@ impl Refused {
         &self.problem
     }
 
-    /// True when the API itself said no to this operation under this key, which is kept: the
-    /// same call again would get the same answer, whatever has changed meanwhile. Take a new
-    /// key, or count up a derived one. False for whatever says nothing of the key: 401, 403,
-    /// 409, 423, 429, codes such as 6280, a gateway's page, an answer that broke off. Then
-    /// stay with the key: it may be that of an earlier attempt whose effect is open.
+    /// True when this refusal is known of the operation and of the kind that is kept under the
+    /// key: the same call again would get the same answer, whatever has changed meanwhile, and
+    /// nothing happened. Take a new key, or count up a derived one. False for whatever says
+    /// nothing of the key: 401, 403, 409, 423, 429, codes such as 6280, a code that nobody
+    /// knows, a gateway's page, an answer that broke off. Then stay with the key: it may be
+    /// that of an earlier attempt whose effect is open.
     #[must_use]
     pub fn key_is_spent(&self) -> bool {
-        !self.cut_off && of_answer(self.status, &self.problem) == (Evidence::Refused, Prospect::Final)
+        (self.evidence, self.prospect) == (Evidence::Refused, Prospect::Final)
     }
 
     /// True when the same call may be answered otherwise a little later.
     #[must_use]
     pub fn is_for_now(&self) -> bool {
-        self.cut_off || of_answer(self.status, &self.problem).1 != Prospect::Final
+        self.prospect != Prospect::Final
     }
 
     /// The error code, as [`Problem::code`].
@@ -251,21 +331,25 @@ pub struct Unreadable {
     pub(crate) source: Option<Source>,
 }
 
+/// An answer about something else than was asked.
+#[derive(Debug)]
+pub struct Mismatched {
+    pub(crate) report: Report,
+    pub(crate) status: u16,
+    pub(crate) member: String,
+}
+
+impl Mismatched {
+    /// The member of the answer that names something else, such as `reference`.
+    #[must_use]
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+}
+
 impl Error {
     /// A request that breaks a rule, found before anything was sent.
-    pub(crate) fn invalid(
-        operation: &Operation,
-        idempotency_key: Option<IdempotencyKey>,
-        field: Option<String>,
-        rule: String,
-    ) -> Self {
-        let report = Report {
-            operation: operation.id,
-            is_read: operation.is_read(),
-            attempts: 0,
-            elapsed: Duration::ZERO,
-            idempotency_key,
-        };
+    pub(crate) fn invalid(report: Report, field: Option<String>, rule: String) -> Self {
         Self::InvalidRequest(Box::new(InvalidRequest { report, field, rule }))
     }
 
@@ -279,16 +363,31 @@ impl Error {
             Self::Refused(error) => &error.report,
             Self::Indeterminate(error) => &error.report,
             Self::Unreadable(error) => &error.report,
+            Self::Mismatched(error) => &error.report,
         }
     }
 
-    /// True when a write may have, or has, taken effect: do not repeat it without its key.
+    /// Whether the write has taken effect, over this call and earlier ones under its key. A
+    /// read has none.
+    ///
+    /// A key that was given or derived counts as used before, unless the call was told that
+    /// this is its first use.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.report().effect
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn next_step(&self) -> NextStep {
+        self.report().next_step
+    }
+
+    /// True when a write may have, or has, taken effect: [`Error::effect`] is not
+    /// [`Effect::None`]. Do not repeat it without its key.
     #[must_use]
     pub fn may_have_taken_effect(&self) -> bool {
-        match self {
-            Self::Indeterminate(_) | Self::Unreadable(_) => !self.report().is_read,
-            _ => false,
-        }
+        self.effect() != Effect::None
     }
 
     /// The key of a write, which every attempt carried: repeat the call with it, unless the
@@ -298,10 +397,22 @@ impl Error {
         self.report().idempotency_key()
     }
 
-    /// The operation: `capturePayment`.
+    /// The operation by its word, which never changes: `payments.capture`.
     #[must_use]
     pub fn operation(&self) -> &'static str {
-        self.report().operation
+        self.report().operation()
+    }
+
+    /// The operation by its id in the document: `capturePayment`.
+    #[must_use]
+    pub fn operation_id(&self) -> &'static str {
+        self.report().operation_id()
+    }
+
+    /// What it was about: a reference, an agreement id. None where that is personal.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.report().subject()
     }
 
     /// How many attempts were made, the first included.
@@ -323,6 +434,7 @@ impl Error {
             Self::Refused(error) => Some(error.status),
             Self::Indeterminate(error) => error.status,
             Self::Unreadable(error) => Some(error.status),
+            Self::Mismatched(error) => Some(error.status),
             Self::Authentication(error) => error.status(),
             _ => None,
         }
@@ -366,48 +478,55 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report();
-        let operation = report.operation;
+        f.write_str(report.operation.word())?;
+        if report.operation.id() != report.operation.word() {
+            write!(f, " ({})", report.operation.id())?;
+        }
         match self {
             Self::InvalidRequest(error) => match &error.field {
-                Some(field) => write!(f, "{operation} was not sent: `{field}` {}", error.rule),
-                None => write!(f, "{operation} was not sent: {}", error.rule),
+                Some(field) => write!(f, " was not sent: `{field}` {}", error.rule)?,
+                None => write!(f, " was not sent: {}", error.rule)?,
             },
-            Self::Authentication(error) => match error.answered {
-                false => write!(f, "{operation} was not sent: no access token could be had"),
-                true => write!(f, "{operation} was not taken: no access token could be had"),
-            },
-            Self::NotSent(_) => {
-                write!(
-                    f,
-                    "{operation} was not sent: no connection could be made ({}); it is safe to repeat",
-                    report.tried()
-                )
+            Self::Authentication(error) => {
+                let what = if error.answered { "taken" } else { "sent" };
+                write!(f, " was not {what}: {}", error.failure)?;
             }
+            Self::NotSent(error) => write!(f, " was not sent: {} ({})", error.why, report.tried())?,
             Self::Refused(error) => {
-                write!(f, "{operation} refused with {}: {}", status_line(error.status), error.problem)?;
-                come_back(f, error.retry_after)
+                write!(f, " refused with {}: {}", status_line(error.status), error.problem)?;
+                if matches!(error.status, 401 | 403) {
+                    let unit = printable(&error.sales_unit);
+                    write!(f, "; check that the keys are of this environment and may act for sales unit {unit}")?;
+                }
             }
             Self::Indeterminate(error) => {
                 match error.status {
-                    Some(status) => write!(f, "{operation} was answered {} ", status_line(status))?,
-                    None => write!(f, "{operation} {} ", unanswered(error.timeout))?,
+                    Some(status) => write!(f, " was answered {} ", status_line(status))?,
+                    None => write!(f, " {} ", unanswered(error.timeout))?,
                 }
-                write!(f, "({}); ", report.tried())?;
-                if report.is_read {
-                    f.write_str("it changes nothing and is safe to repeat")?;
-                } else {
-                    f.write_str("it may have taken effect: ")?;
-                    match &report.idempotency_key {
-                        Some(key) => write!(f, "repeat with idempotency key {key} or read the state back")?,
-                        None => f.write_str("it has no idempotency key, so read the state back before repeating it")?,
-                    }
+                write!(f, "({})", report.tried())?;
+                if let Some(why) = error.source.as_ref().filter(|_| error.status.is_some()) {
+                    write!(f, ": {why}")?;
                 }
-                come_back(f, error.retry_after)
             }
             Self::Unreadable(error) => {
-                write!(f, "{operation} was answered {} and the answer cannot be read", status_line(error.status))?;
-                if report.is_read { Ok(()) } else { f.write_str("; it has taken effect: read the state back") }
+                write!(f, " was answered {} and the answer cannot be read", status_line(error.status))?;
+                if let Some(why) = &error.source {
+                    write!(f, ": {why}")?;
+                }
             }
+            Self::Mismatched(error) => write!(
+                f,
+                " was answered {} about something else: `{}` is not what was asked for",
+                status_line(error.status),
+                error.member
+            )?,
+        }
+        f.write_str(&report.advice())?;
+        match self {
+            // Its own sentence has said it.
+            Self::Authentication(_) => Ok(()),
+            _ => come_back(f, self.retry_after()),
         }
     }
 }
@@ -416,6 +535,28 @@ fn unanswered(timeout: Option<Duration>) -> String {
     match timeout {
         Some(limit) => format!("got no answer within {limit:?}"),
         None => "lost its connection before an answer".into(),
+    }
+}
+
+/// Why a connection could not be made, by what its errors say.
+pub(crate) fn no_connection_because(error: &(dyn StdError + 'static)) -> &'static str {
+    let mut next = Some(error);
+    let mut said = String::new();
+    while let Some(error) = next {
+        match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::ConnectionRefused) => return "nobody listens at the address",
+            Some(std::io::ErrorKind::TimedOut) => return "no connection came about in time",
+            _ => {}
+        }
+        said.push_str(&error.to_string().to_ascii_lowercase());
+        next = error.source();
+    }
+    match said {
+        said if said.contains("dns") || said.contains("lookup") => "the name of the host is not known",
+        said if said.contains("certificate") || said.contains("tls") => "TLS could not be agreed on",
+        said if said.contains("timed out") => "no connection came about in time",
+        said if said.contains("unreachable") => "the network cannot be reached",
+        _ => "no connection could be made",
     }
 }
 
@@ -437,11 +578,14 @@ impl StdError for Error {
             source.as_deref().map(|source| source as &(dyn StdError + 'static))
         }
         match self {
-            Self::Authentication(error) => Some(&**error),
-            Self::NotSent(error) => opaque(&error.source),
+            // Their own sentences have said what these say.
+            Self::Authentication(error) => error.failure.source(),
+            Self::NotSent(error) => opaque(&error.source).and_then(|source| {
+                source.downcast_ref::<Arc<TokenFailure>>().map_or(Some(source), |failure| failure.source())
+            }),
             Self::Indeterminate(error) => opaque(&error.source),
             Self::Unreadable(error) => opaque(&error.source),
-            Self::InvalidRequest(_) | Self::Refused(_) => None,
+            Self::InvalidRequest(_) | Self::Refused(_) | Self::Mismatched(_) => None,
         }
     }
 }
@@ -462,8 +606,21 @@ pub enum ConfigError {
     /// A limit of zero would fail every call.
     #[error("{0} must be more than zero")]
     Zero(&'static str),
+    /// An attempt would take as long as its call, so that nothing could be repeated.
+    #[error("attempt_timeout ({attempt:?}) must be shorter than deadline ({deadline:?}), or nothing could be repeated")]
+    AttemptTooLong {
+        /// The limit of an attempt.
+        attempt: Duration,
+        /// The limit of a call.
+        deadline: Duration,
+    },
+    /// The environment is http on another machine.
+    #[error(
+        "{0} has no TLS and is not this machine: take https, or call allow_plain_http where everybody may read the keys"
+    )]
+    PlainHttp(String),
     /// The environment is https and this build has no TLS.
-    #[error("{0} needs TLS: turn on the feature `rustls`, or hand in a client of your own")]
+    #[error("{0} needs TLS: turn on the feature `rustls`, or bring it with TransportBuilder::http")]
     NoTls(String),
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up; on a machine without certificates, install `ca-certificates`")]
@@ -473,45 +630,72 @@ pub enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{Auth, KeyRule};
 
-    fn indeterminate(is_read: bool, key: Option<&str>) -> Error {
-        let report = Report {
-            operation: if is_read { "getPayment" } else { "capturePayment" },
-            is_read,
+    const GET: Operation =
+        Operation::new("getPayment", "GET", "/a", KeyRule::Unknown, Auth::Bearer).with_word("payments.get");
+    const CAPTURE: Operation =
+        Operation::new("capturePayment", "POST", "/a", KeyRule::Unknown, Auth::Bearer).with_word("payments.capture");
+
+    fn report(operation: &'static Operation, key: Option<&str>, effect: Effect, next_step: NextStep) -> Report {
+        Report {
+            operation,
+            subject: Some("acme-1".into()),
             attempts: 3,
             elapsed: Duration::from_secs(30),
             idempotency_key: key.map(|key| IdempotencyKey::new(key).unwrap()),
-        };
-        Error::Indeterminate(Box::new(Indeterminate {
-            report,
-            timeout: Some(Duration::from_secs(10)),
-            status: None,
-            problem: None,
-            retry_after: None,
-            source: None,
-        }))
+            effect,
+            next_step,
+            was_earlier: false,
+        }
+    }
+
+    fn indeterminate(report: Report) -> Error {
+        let timeout = Some(Duration::from_secs(10));
+        let (status, problem, retry_after, source) = (None, None, None, None);
+        Error::Indeterminate(Box::new(Indeterminate { report, timeout, status, problem, retry_after, source }))
+    }
+
+    fn not_sent(report: Report) -> Error {
+        Error::NotSent(Box::new(NotSent { report, why: "nobody listens at the address".into(), source: None }))
     }
 
     #[test]
-    fn a_read_without_an_answer_claims_no_effect() {
+    fn an_error_says_what_the_call_met_what_it_means_and_what_to_do() {
+        let again = NextStep::Repeat { after: None };
+        let earlier = |mut report: Report| {
+            report.was_earlier = true;
+            report
+        };
         let cases = [
-            (true, None, "getPayment got no answer within 10s (3 attempts); it changes nothing and is safe to repeat"),
             (
-                false,
-                Some("6a1e"),
-                "capturePayment got no answer within 10s (3 attempts); it may have taken effect: \
+                indeterminate(report(&GET, None, Effect::None, again)),
+                "payments.get (getPayment) got no answer within 10s (3 attempts); \
+                 it changes nothing and is safe to repeat",
+            ),
+            (
+                indeterminate(report(&CAPTURE, Some("6a1e"), Effect::Possible, again)),
+                "payments.capture (capturePayment) got no answer within 10s (3 attempts); it may have taken effect: \
                  repeat with idempotency key 6a1e or read the state back",
             ),
             (
-                false,
-                None,
-                "capturePayment got no answer within 10s (3 attempts); it may have taken effect: \
+                indeterminate(report(&CAPTURE, None, Effect::Possible, NextStep::ReadFirst)),
+                "payments.capture (capturePayment) got no answer within 10s (3 attempts); it may have taken effect: \
                  it has no idempotency key, so read the state back before repeating it",
             ),
+            (
+                not_sent(report(&CAPTURE, Some("6a1e"), Effect::None, again)),
+                "payments.capture (capturePayment) was not sent: nobody listens at the address (3 attempts); \
+                 nothing happened: it is safe to repeat",
+            ),
+            (
+                not_sent(earlier(report(&CAPTURE, Some("6a1e"), Effect::Possible, again))),
+                "payments.capture (capturePayment) was not sent: nobody listens at the address (3 attempts); \
+                 an earlier call with this key may have taken effect: repeat with idempotency key 6a1e",
+            ),
         ];
-        for (is_read, key, said) in cases {
-            let error = indeterminate(is_read, key);
-            assert_eq!((error.may_have_taken_effect(), error.to_string().as_str()), (!is_read, said));
+        for (error, said) in cases {
+            assert_eq!(error.to_string(), said);
         }
     }
 }

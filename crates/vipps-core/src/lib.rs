@@ -24,11 +24,15 @@ mod backoff;
 mod budget;
 mod call;
 mod clock;
+mod course;
 mod error;
+mod key_use;
 mod observe;
 mod operation;
 mod outcome;
+mod prepare;
 mod problem;
+mod reading;
 mod response;
 mod retry;
 mod system;
@@ -37,10 +41,16 @@ mod transport;
 
 pub use call::Call;
 pub use clock::{Clock, SystemClock, Timer};
-pub use error::{ConfigError, Error, Indeterminate, InvalidRequest, NotSent, Refused, Report, TokenError, Unreadable};
-pub use observe::{Event, Observer};
-pub use operation::{Auth, KeyCheck, KeyRule, Operation};
+pub use error::{
+    ConfigError, Error, Indeterminate, InvalidRequest, Mismatched, NotSent, Refused, Report, TokenError, Unreadable,
+};
+pub use key_use::KeyUse;
+pub use observe::{CallFacts, Event, Observer};
+pub use operation::{Asked, Auth, Echo, KeyCheck, KeyRule, Means, Operation, Refusal, Repeat};
+pub use outcome::{Effect, NextStep};
+pub use prepare::Prepared;
 pub use problem::{Problem, ProblemField, ProblemShape};
+pub use reading::OddMember;
 pub use response::Response;
 pub use retry::RetryPolicy;
 pub use system::System;
@@ -89,14 +99,13 @@ macro_rules! connect {
                 self.inner().decorate(request, $($root)+::operations::named(info.operation_id)).await
             }
 
-            async fn post<E>(
+            async fn exec(
                 &self,
-                result: &::reqwest::Result<::reqwest::Response>,
-                _: &::progenitor_client::OperationInfo,
-            ) -> ::std::result::Result<(), ::progenitor_client::Error<E>> {
+                request: ::reqwest::Request,
+                info: &::progenitor_client::OperationInfo,
+            ) -> ::reqwest::Result<::reqwest::Response> {
                 use ::progenitor_client::ClientInfo as _;
-                self.inner().note(result);
-                Ok(())
+                self.inner().exchange(request, $($root)+::operations::named(info.operation_id)).await
             }
         }
     };

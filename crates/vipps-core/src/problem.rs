@@ -17,6 +17,9 @@ pub struct Problem {
     code: Option<String>,
     support_id: Option<String>,
     fields: Vec<ProblemField>,
+    instance: Option<String>,
+    /// The fields came in the form of the APIs, not of the framework behind many servers.
+    has_own_fields: bool,
     raw: Bytes,
 }
 
@@ -120,7 +123,17 @@ impl Problem {
         &self.raw
     }
 
-    /// True when the API itself answered, so that the answer is about this operation.
+    /// The route or occurrence that the problem is about, as `instance` names it.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    /// True when it names malformed fields in the form of the APIs.
+    pub(crate) fn has_own_fields(&self) -> bool {
+        self.has_own_fields
+    }
+
+    /// True when the API itself answered, by the shape of its answer.
     pub(crate) fn is_of_the_api(&self) -> bool {
         matches!(self.shape, ProblemShape::ProblemDetails | ProblemShape::ErrorList | ProblemShape::Checkout)
     }
@@ -138,7 +151,8 @@ impl fmt::Debug for Problem {
     }
 }
 
-/// Title and code, printable: what looks like a phone number or an address is left out.
+/// Title, code and the fields with their reasons, printable: what looks like a phone number or
+/// an address is left out, and so is what stands in quotes.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.title.as_deref().map(printable).unwrap_or_default();
@@ -148,6 +162,13 @@ impl fmt::Display for Problem {
             (title, None) => f.write_str(title),
             (title, Some(code)) => write!(f, "{title} (code {})", code_like(code)),
         }?;
+        for (index, field) in self.fields.iter().take(MOST_FIELDS).enumerate() {
+            let before = if index == 0 { ": " } else { "; " };
+            write!(f, "{before}`{}` {}", printable(&field.name), printable_reason(&field.reason))?;
+        }
+        if self.fields.len() > MOST_FIELDS {
+            write!(f, "; and {} more", self.fields.len() - MOST_FIELDS)?;
+        }
         match self.support_id.as_deref() {
             Some(id) if is_opaque(id) => write!(f, " (support id {id})"),
             _ => Ok(()),
@@ -155,10 +176,43 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The fields that an error names in its text; all of them are in [`Problem::fields`].
+const MOST_FIELDS: usize = 5;
+
+/// A reason without what it quotes. One that holds more of what was sent is left out.
+fn printable_reason(reason: &str) -> String {
+    let unquoted = unquoted(reason);
+    let printable = printable(&unquoted);
+    let marks = |text: &str| text.matches('…').count();
+    if marks(&printable) > marks(&unquoted) { "…".into() } else { printable }
+}
+
+/// A text without what it quotes, which is often what was sent.
+fn unquoted(text: &str) -> String {
+    let mut out = String::new();
+    let mut closing = None;
+    for c in text.chars() {
+        match (closing, c) {
+            (Some(end), c) if c == end => closing = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => {
+                closing = Some(c);
+                out.push('…');
+            }
+            (None, '“' | '«') => {
+                closing = Some(if c == '“' { '”' } else { '»' });
+                out.push('…');
+            }
+            (None, c) => out.push(c),
+        }
+    }
+    out
+}
+
 /// A foreign text, short and without what could be personal or secret: words with an `@`,
 /// that mix letters and digits as keys do, or too long for a word; and all numbers when
 /// together they could be a phone number.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let all_digits = text.bytes().filter(u8::is_ascii_digit).count();
     let telling = |word: &&str| {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
@@ -191,8 +245,10 @@ fn of_object(body: &Value) -> Problem {
             title: title.or_else(|| text("errorMessage")),
             detail: text("detail"),
             code: Some(code),
+            has_own_fields: body["errors"].as_object().is_some_and(|errors| !errors.is_empty()),
             fields: fields_by_name(&body["errors"]),
             support_id: ["instance", "traceId", "contextId"].iter().find_map(|name| text(name)),
+            instance: text("instance"),
             raw: Bytes::new(),
         };
     }
@@ -210,20 +266,33 @@ fn of_problem_details(body: &Value, title: Option<String>) -> Problem {
         |detail: &Value| if detail["reason"].is_null() { detail["text"].clone() } else { detail["reason"].clone() };
     let coded = details().find(|detail| name(detail) == "ErrorCode").and_then(|detail| text_of(&reason(detail)));
     // Recurring names the problem in the fragment of its type.
-    let fragment = || Some(body["type"].as_str()?.split_once('#')?.1.to_owned()).filter(|code| !code.is_empty());
+    let fragment = || of_own_page(body["type"].as_str()?);
+    let own_fields = || details().filter(|detail| name(detail) != "ErrorCode");
     Problem {
         shape: ProblemShape::ProblemDetails,
         title,
         detail: text_of(&body["detail"]),
         code: coded.or_else(|| text_of(&body["code"])).or_else(fragment),
         support_id: ["traceId", "contextId", "instance"].iter().find_map(|name| text_of(&body[*name])),
-        fields: details()
-            .filter(|detail| name(detail) != "ErrorCode")
+        fields: own_fields()
             .map(|detail| field(&name(detail), &reason(detail)))
             .chain(fields_by_name(&body["errors"]))
             .collect(),
+        has_own_fields: own_fields().next().is_some(),
+        instance: text_of(&body["instance"]),
         raw: Bytes::new(),
     }
+}
+
+/// The fragment of a type that is a page of Vipps' own documentation; elsewhere a fragment is
+/// no code.
+fn of_own_page(kind: &str) -> Option<String> {
+    let (page, fragment) = kind.split_once('#')?;
+    let host = page.strip_prefix("https://")?.split('/').next()?;
+    let own = ["vippsmobilepay.com", "vipps.no"]
+        .iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')));
+    (own && !fragment.is_empty()).then(|| fragment.to_owned())
 }
 
 /// `{"field": ["reason", ...]}`, one entry for each reason.
@@ -255,8 +324,7 @@ fn of_gateway(body: &Value) -> Problem {
             .iter()
             .find_map(|name| text_of(&body[*name])),
         title: message,
-        fields: Vec::new(),
-        raw: Bytes::new(),
+        ..Problem::default()
     }
 }
 
@@ -266,14 +334,15 @@ fn of_list(errors: &[Value]) -> Problem {
         let reason = if error["message"].is_null() { &error["errorMessage"] } else { &error["message"] };
         Some(field(&text_of(&error["field"])?, reason))
     });
+    let fields: Vec<ProblemField> = fields.collect();
     Problem {
         shape: ProblemShape::ErrorList,
         title: first(&["message", "errorMessage"]),
-        detail: None,
         code: first(&["code", "errorCode"]),
         support_id: first(&["contextId"]),
-        fields: fields.collect(),
-        raw: Bytes::new(),
+        has_own_fields: !fields.is_empty(),
+        fields,
+        ..Problem::default()
     }
 }
 
@@ -338,8 +407,16 @@ mod tests {
             ("", (Unknown, None, None, None)),
             ("[1, null]", (Unknown, None, None, None)),
             (
-                r##"{"type":"https://x.example#charge-due-too-soon","status":400,"contextId":"c-4"}"##,
+                r##"{"type":"https://developer.vippsmobilepay.com/docs/vipps-recurring-api-problems#charge-due-too-soon","status":400,"contextId":"c-4"}"##,
                 (ProblemDetails, Some("charge-due-too-soon"), Some("c-4"), None),
+            ),
+            (
+                r##"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.5","title":"Not Found","status":404}"##,
+                (ProblemDetails, None, None, Some("Not Found")),
+            ),
+            (
+                r##"{"type":"https://evil-vippsmobilepay.com/p#charge-due-too-soon","status":404}"##,
+                (ProblemDetails, None, None, None),
             ),
             (
                 r#"{"errorCode":"99","errorMessage":"Merchant order id already exists","contextId":"c-5"}"#,
@@ -375,6 +452,29 @@ mod tests {
             names(r#"{"errorCode":"Validation-00001","errors":{"Transaction.Reference":["required","x"]}}"#),
             ["Transaction.Reference: required", "Transaction.Reference: x"]
         );
+    }
+
+    #[test]
+    fn fields_and_their_reasons_are_displayed_without_what_was_sent() {
+        let details = |count: usize| -> String {
+            let one = |n: usize| format!(r#"{{"name":"f{n}","reason":"is too long: 'Kari Nordmann'"}}"#);
+            (0..count).map(one).collect::<Vec<_>>().join(",")
+        };
+        let shown =
+            |count| read(&format!(r#"{{"title":"Bad Request","extraDetails":[{}]}}"#, details(count))).to_string();
+        assert_eq!(shown(1), "Bad Request: `f0` is too long: …");
+        assert_eq!(shown(2), "Bad Request: `f0` is too long: …; `f1` is too long: …");
+        assert!(shown(7).ends_with("; and 2 more"));
+    }
+
+    #[test]
+    fn fields_of_a_framework_are_no_fields_of_the_api() {
+        let framework =
+            read(r#"{"title":"One or more validation errors occurred.","status":400,"errors":{"$.x":["bad"]}}"#);
+        assert!(!framework.has_own_fields() && framework.fields().len() == 1);
+        assert!(read(r#"{"title":"t","extraDetails":[{"name":"amount","reason":"low"}]}"#).has_own_fields());
+        assert!(!read(r#"{"title":"t","extraDetails":[{"name":"ErrorCode","reason":"1"}]}"#).has_own_fields());
+        assert!(read(r#"[{"field":"amount","message":"low"}]"#).has_own_fields());
     }
 
     #[test]

@@ -6,15 +6,18 @@ use std::ops::Deref;
 
 use progenitor_client::ResponseValue;
 
+use crate::reading::OddMember;
+
 /// A decoded answer, with what else is known of the call. Dereferences to the answer.
 pub struct Response<T> {
     value: ResponseValue<T>,
     attempts: u32,
+    odd_members: Vec<OddMember>,
 }
 
 impl<T> Response<T> {
-    pub(crate) fn new(value: ResponseValue<T>, attempts: u32) -> Self {
-        Self { value, attempts }
+    pub(crate) fn new(value: ResponseValue<T>, attempts: u32, odd_members: Vec<OddMember>) -> Self {
+        Self { value, attempts, odd_members }
     }
 
     /// The answer alone.
@@ -25,7 +28,7 @@ impl<T> Response<T> {
     /// The same call with another view of its answer.
     pub fn map<U: fmt::Debug>(self, view: impl FnOnce(T) -> U) -> Response<U> {
         let Ok(value) = self.value.map::<U, _, Infallible>(view);
-        Response { value, attempts: self.attempts }
+        Response { value, attempts: self.attempts, odd_members: self.odd_members }
     }
 
     /// The HTTP status, 200 to 299. (A plain `status` is the answer's own, where it has one.)
@@ -50,12 +53,19 @@ impl<T> Response<T> {
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
+
+    /// Members of the answer that are not as the document has them, in places that may be
+    /// empty: they are absent from the decoded answer, and kept here as they came.
+    #[must_use]
+    pub fn odd_members(&self) -> &[OddMember] {
+        &self.odd_members
+    }
 }
 
 impl<T: Clone> Clone for Response<T> {
     fn clone(&self) -> Self {
         let value = ResponseValue::new((*self.value).clone(), self.value.status(), self.value.headers().clone());
-        Self { value, attempts: self.attempts }
+        Self { value, attempts: self.attempts, odd_members: self.odd_members.clone() }
     }
 }
 

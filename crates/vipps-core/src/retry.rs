@@ -13,10 +13,12 @@ pub struct RetryPolicy {
     pub base_backoff: Duration,
     /// The longest wait between attempts that is our own choice. Default: 5 s.
     pub max_backoff: Duration,
-    /// Retries that a client has in store: when everything fails, they run out and stop
-    /// adding to the load. Default: 10.
+    /// Retries that a client has in store, for reads and for writes each: when everything
+    /// fails, they run out and stop adding to the load. Default: 10. Where more writes are
+    /// under way, there is one for each of them; 0 means no retry.
     pub budget: u32,
-    /// Calls after which one retry is put back into the store. Default: 5; 0 puts none back.
+    /// Successes after which one retry is put back into the store. Default: 5; 0 puts none
+    /// back.
     pub calls_per_retry: u32,
 }
 
@@ -36,7 +38,8 @@ impl Default for RetryPolicy {
 pub(crate) struct Failed {
     pub(crate) evidence: Evidence,
     pub(crate) prospect: Prospect,
-    /// The operation may be sent twice: a read, or a write with its key.
+    /// The operation may be sent twice: a read, a write with its key, or one that cannot
+    /// double.
     pub(crate) repeatable: bool,
     /// This call has already taken a new token.
     pub(crate) refreshed: bool,
@@ -63,8 +66,9 @@ pub(crate) fn decide(failed: &Failed) -> Decision {
         return Decision::Stop;
     }
     if failed.prospect == Prospect::NewToken {
-        // Nothing was done before the token was checked, so this holds for every write.
-        return if failed.refreshed { Decision::Stop } else { Decision::Refresh };
+        // Another copy of the request may have been let through before.
+        let may = failed.repeatable && !failed.refreshed;
+        return if may { Decision::Refresh } else { Decision::Stop };
     }
     let unsent = failed.evidence == Evidence::NotSent;
     if failed.prospect == Prospect::Final || !(unsent || failed.repeatable) {
@@ -115,7 +119,7 @@ mod tests {
             ("not connected, unkeyed", Failed { repeatable: false, ..failed(NotSent, Transient) }, Again(None)),
             ("refused", failed(Refused, Final), Stop),
             ("401", failed(Turned, NewToken), Refresh),
-            ("401, unkeyed", Failed { repeatable: false, ..failed(Turned, NewToken) }, Refresh),
+            ("401, unkeyed", Failed { repeatable: false, ..failed(Turned, NewToken) }, Stop),
             ("401 again", Failed { refreshed: true, ..failed(Turned, NewToken) }, Stop),
             ("last attempt", Failed { attempts: 4, ..failed(Lost, Transient) }, Stop),
             ("one attempt means no retry", Failed { max_attempts: 1, ..failed(Turned, NewToken) }, Stop),

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, Shared, select};
+use futures_util::future::{BoxFuture, Shared};
 use reqwest::header::HeaderValue;
+use tokio::runtime::{Handle, Id};
 
-use crate::clock::Timer;
 use crate::error::{Source, come_back, status_line};
 use crate::problem::Problem;
 
@@ -80,6 +80,10 @@ impl StdError for TokenFailure {
 type Fetched = Result<Arc<AccessToken>, Arc<TokenFailure>>;
 type Flight = Shared<BoxFuture<'static, Fetched>>;
 
+/// The shortest and the longest wait after a refresh that failed while the old token serves.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// The token of one credential set. A failed fetch is never kept.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCache {
@@ -89,63 +93,79 @@ pub(crate) struct TokenCache {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Arc<AccessToken>>,
-    /// The fetch under way, with the number of its start.
-    flight: Option<(u64, Flight)>,
-    flights: u64,
+    /// The fetches under way, with the number of their start; one in each runtime, for one
+    /// that nobody drives ends nothing.
+    flights: Vec<(Id, u64, Flight)>,
+    started: u64,
+    /// Refreshes that failed in a row, and when the next may be.
+    failed: u32,
+    resting_until: Duration,
 }
 
 impl TokenCache {
-    /// A token that is fresh at `now`; at most one `fetch` is under way at any time, and
-    /// all that wait share its result.
+    /// A token that is good at `now`, or why there is none; in that case also whether this
+    /// caller made the request, or waited for that of another.
     ///
-    /// The fetch runs in a task of its own, so that a caller who gives up takes nobody
-    /// along. A token that is old but not expired serves on when its refresh fails, or
-    /// outlasts `patience`.
-    pub(crate) async fn get<P, F>(self: &Arc<Self>, now: Duration, patience: P, fetch: F) -> Fetched
+    /// In one runtime at most one `fetch` is under way at any time, and all that wait share
+    /// its result. It runs in a task of its own, so that a caller who gives up takes nobody
+    /// along. A token that is old but not expired is given at once, and refreshed behind.
+    pub(crate) async fn get<F>(
+        self: &Arc<Self>,
+        now: Duration,
+        fetch: F,
+    ) -> Result<Arc<AccessToken>, (Arc<TokenFailure>, bool)>
     where
-        P: FnOnce() -> Timer,
         F: FnOnce() -> BoxFuture<'static, Fetched>,
     {
-        let (number, flight, old) = {
+        let (number, flight, leads) = {
             let mut state = self.lock();
-            if let Some(token) = state.token.as_ref().filter(|token| now < token.refresh_at) {
-                return Ok(token.clone());
-            }
-            let old = state.token.clone().filter(|token| now < token.expires_at);
-            let (number, flight) = match &state.flight {
-                Some(known) => known.clone(),
-                None => {
-                    let task = tokio::spawn(self.clone().land(fetch()));
-                    let flight = async { task.await.unwrap_or_else(|_| Err(Arc::new(TokenFailure::of_a_lost_task()))) };
-                    state.flights += 1;
-                    let started = (state.flights, flight.boxed().shared());
-                    state.flight = Some(started.clone());
-                    started
+            if let Some(token) = state.token.clone().filter(|token| now < token.expires_at) {
+                if now >= token.refresh_at && now >= state.resting_until && state.flight().is_none() {
+                    // It lands in a task of its own.
+                    drop(self.start(&mut state, now, fetch()));
                 }
-            };
-            (number, flight, old)
+                return Ok(token);
+            }
+            match state.flight() {
+                Some((number, flight)) => (number, flight, false),
+                None => {
+                    let (number, flight) = self.start(&mut state, now, fetch());
+                    (number, flight, true)
+                }
+            }
         };
-        let fetched = match old {
-            None => flight.await,
-            Some(old) => match select(flight, patience()).await {
-                Either::Left((Ok(token), _)) => Ok(token),
-                _ => Ok(old),
-            },
-        };
+        let fetched = flight.await;
         if fetched.is_err() {
             // A task that ended with its runtime has not cleared its own flight.
-            let mut state = self.lock();
-            state.flight.take_if(|(known, _)| *known == number);
+            self.lock().flights.retain(|(_, known, _)| *known != number);
         }
-        fetched
+        fetched.map_err(|failure| (failure, leads))
     }
 
-    async fn land(self: Arc<Self>, fetch: BoxFuture<'static, Fetched>) -> Fetched {
+    fn start(self: &Arc<Self>, state: &mut State, now: Duration, fetch: BoxFuture<'static, Fetched>) -> (u64, Flight) {
+        state.started += 1;
+        let number = state.started;
+        let task = tokio::spawn(self.clone().land(number, now, fetch));
+        let flight = async { task.await.unwrap_or_else(|_| Err(Arc::new(TokenFailure::of_a_lost_task()))) };
+        let flight = flight.boxed().shared();
+        state.flights.push((Handle::current().id(), number, flight.clone()));
+        (number, flight)
+    }
+
+    async fn land(self: Arc<Self>, number: u64, began: Duration, fetch: BoxFuture<'static, Fetched>) -> Fetched {
         let fetched = fetch.await;
         let mut state = self.lock();
-        state.flight = None;
-        if let Ok(token) = &fetched {
-            state.token = Some(token.clone());
+        state.flights.retain(|(_, known, _)| *known != number);
+        match &fetched {
+            Ok(token) => {
+                state.token = Some(token.clone());
+                (state.failed, state.resting_until) = (0, Duration::ZERO);
+            }
+            Err(failure) => {
+                let pause = SHORTEST_PAUSE.saturating_mul(1 << state.failed.min(6)).min(LONGEST_PAUSE);
+                state.failed = state.failed.saturating_add(1);
+                state.resting_until = began.saturating_add(failure.retry_after.unwrap_or_default().max(pause));
+            }
         }
         fetched
     }
@@ -161,6 +181,15 @@ impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is whole between any two statements, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The fetch under way in this runtime.
+    fn flight(&self) -> Option<(u64, Flight)> {
+        let here = Handle::current().id();
+        let known = self.flights.iter().find(|(runtime, ..)| *runtime == here);
+        known.map(|(_, number, flight)| (*number, flight.clone()))
     }
 }
 
@@ -184,11 +213,6 @@ mod tests {
         })
     }
 
-    /// Patience without an end.
-    fn never() -> Timer {
-        Box::pin(std::future::pending())
-    }
-
     fn failure() -> Arc<TokenFailure> {
         Arc::new(TokenFailure::for_now("failed".into()))
     }
@@ -209,7 +233,7 @@ mod tests {
                         }
                         .boxed()
                     };
-                    cache.get(Duration::ZERO, never, fetch).await.is_ok()
+                    cache.get(Duration::ZERO, fetch).await.is_ok()
                 })
             })
             .collect();
@@ -222,40 +246,90 @@ mod tests {
     #[tokio::test]
     async fn a_failed_fetch_is_not_kept_and_an_old_token_serves_on() {
         let cache = Arc::new(TokenCache::default());
-        assert!(cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.is_err());
-        assert!(cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.is_ok());
         let late = Duration::from_secs(3500);
-        assert!(cache.get(late, never, || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
+        assert!(cache.get(late, || async { Err(failure()) }.boxed()).await.is_ok(), "within its life");
         let expired = Duration::from_secs(3600);
-        assert!(cache.get(expired, never, || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
+        assert!(cache.get(expired, || async { Err(failure()) }.boxed()).await.is_err(), "after its life");
     }
 
     #[tokio::test]
-    async fn an_old_token_serves_on_while_its_refresh_hangs() {
+    async fn an_old_token_is_given_at_once_and_refreshed_behind() {
         let cache = Arc::new(TokenCache::default());
-        let old = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let old = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         let late = Duration::from_secs(3500);
-        let impatient = || -> Timer { Box::pin(async {}) };
-        let hangs = || std::future::pending().boxed();
-        let served = cache.get(late, impatient, hangs).await.unwrap();
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        let slow = async move {
+            receive.await.ok();
+            Ok(token(7200))
+        };
+        let served = cache.get(late, || slow.boxed()).await.unwrap();
         assert!(Arc::ptr_eq(&old, &served));
+        send.send(()).unwrap();
+        while Arc::ptr_eq(&cache.get(late, || unreachable!()).await.unwrap(), &old) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn refreshes_that_fail_come_at_growing_intervals() {
+        let cache = Arc::new(TokenCache::default());
+        cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let mut tried = Vec::new();
+        for second in 0..40 {
+            let now = Duration::from_secs(3500 + second);
+            let mut tries = false;
+            let fetch = || {
+                tries = true;
+                async { Err(failure()) }.boxed()
+            };
+            cache.get(now, fetch).await.unwrap();
+            tokio::task::yield_now().await;
+            if tries {
+                tried.push(second);
+            }
+        }
+        assert_eq!(tried, [0, 1, 3, 7, 15, 31]);
+    }
+
+    #[tokio::test]
+    async fn only_who_makes_the_request_pays_for_it() {
+        let cache = Arc::new(TokenCache::default());
+        let fetch = || async { Err(failure()) }.boxed();
+        let (first, second) = tokio::join!(cache.get(Duration::ZERO, fetch), cache.get(Duration::ZERO, fetch));
+        assert!(first.unwrap_err().1 && !second.unwrap_err().1);
+    }
+
+    #[test]
+    fn a_runtime_that_nobody_drives_blocks_no_other() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (stalled, driven) = (runtime(), runtime());
+        let cache = Arc::new(TokenCache::default());
+        let mut waiting = Box::pin(cache.get(Duration::ZERO, || async { Ok(token(60)) }.boxed()));
+        {
+            let _inside = stalled.enter();
+            assert!((&mut waiting).now_or_never().is_none());
+        }
+        let other = driven.block_on(cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()));
+        assert_eq!(other.unwrap().expires_at.as_secs(), 3600);
     }
 
     #[tokio::test]
     async fn a_fetch_that_panics_leaves_the_next_one_free() {
         let cache = Arc::new(TokenCache::default());
-        assert!(cache.get(Duration::ZERO, never, || async { panic!("as planned") }.boxed()).await.is_err());
-        assert!(cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, || async { panic!("as planned") }.boxed()).await.is_err());
+        assert!(cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.is_ok());
     }
 
     #[tokio::test]
     async fn only_the_refused_token_is_forgotten() {
         let cache = Arc::new(TokenCache::default());
-        let first = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let first = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let second = cache.get(Duration::ZERO, never, || async { Ok(token(3600)) }.boxed()).await.unwrap();
+        let second = cache.get(Duration::ZERO, || async { Ok(token(3600)) }.boxed()).await.unwrap();
         cache.forget(&first);
-        let kept = cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.unwrap();
+        let kept = cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.unwrap();
         assert!(Arc::ptr_eq(&second, &kept));
     }
 
@@ -267,11 +341,11 @@ mod tests {
             receive.await.ok();
             Ok(token(3600))
         };
-        let mut first = Box::pin(cache.get(Duration::ZERO, never, || fetch.boxed()));
+        let mut first = Box::pin(cache.get(Duration::ZERO, || fetch.boxed()));
         assert!((&mut first).now_or_never().is_none());
         drop(first);
         send.send(()).unwrap();
-        assert!(cache.get(Duration::ZERO, never, || async { Err(failure()) }.boxed()).await.is_ok());
+        assert!(cache.get(Duration::ZERO, || async { Err(failure()) }.boxed()).await.is_ok());
     }
 
     #[test]

@@ -4,19 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
-use vipps_types::{Credentials, Environment, LooseText, MerchantSerialNumber, Secret};
+use vipps_types::{Credentials, Environment, MerchantSerialNumber, Secret};
 
 use crate::attempt;
 use crate::budget::Budget;
 use crate::clock::{Clock, SystemClock};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, no_connection_because};
 use crate::observe::Observer;
 use crate::operation::{Auth, Operation};
 use crate::problem::Problem;
+use crate::reading::{self, End, Seen, SeenAs};
 use crate::retry::{self, RetryPolicy};
 use crate::system::System;
 use crate::token::{AccessToken, TokenCache, TokenFailure, slack};
@@ -30,6 +33,11 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Tokens live 24 h in production; whatever claims more is asked again after a week.
 const LONGEST_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The life of a token that does not say how long it lives.
+const UNKNOWN_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// What is changed at the HTTP client.
+type ChangeOfHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
 /// Gives a number below its argument; tests bring their own.
 pub type RandomBelow = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
@@ -81,7 +89,10 @@ impl Transport {
                 deadline: Duration::from_secs(30),
                 refresh_slack: None,
             },
+            attempt_timeout: None,
+            connect_timeout: Duration::from_secs(5),
             http: None,
+            plain_http: false,
             clock: Arc::new(SystemClock::new()),
             random_below: Arc::new(|below| fastrand::u64(..below.max(1))),
             observer: None,
@@ -158,12 +169,14 @@ impl Transport {
     ) -> Result<(), progenitor_client::Error<E>> {
         let refuse = |why: &str| progenitor_client::Error::Custom(why.to_owned());
         let Some(operation) = operation else { return Err(refuse("the operation is not in its crate's table")) };
-        if !attempt::is_called(operation.id) {
+        if !attempt::is_called(operation) {
             return Err(refuse("the attempt sends another operation than the call names"));
         }
-        let path = request.url().path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default();
-        if !operation.allows(path) {
+        if !operation.allows(self.path_of(request.url())) {
             return Err(refuse("a path parameter is empty or leaves the route: it must not be dots alone"));
+        }
+        if attempt::is_rehearsal() {
+            return Ok(());
         }
         if operation.optional_body && request.body().and_then(reqwest::Body::as_bytes) == Some(b"{}") {
             *request.body_mut() = None;
@@ -193,7 +206,7 @@ impl Transport {
                 let token = match attempt::current_token() {
                     Some(token) => token,
                     // A request outside `run`: its own token, and no loop around it.
-                    None => Box::pin(self.token()).await.map_err(|error| refuse(&error.to_string()))?,
+                    None => Box::pin(self.token()).await.map_err(|(error, _)| refuse(&error.to_string()))?,
                 };
                 request.headers_mut().insert(AUTHORIZATION, token.header.clone());
             }
@@ -206,12 +219,57 @@ impl Transport {
         Ok(())
     }
 
-    /// Remembers the status of an answer, which a body that cannot be read would lose.
+    /// Sends one request and reads its answer, here and once: up to a cap, and with a look at
+    /// whether it is what the document says, and about what was asked.
+    ///
+    /// What is no answer of the API is given on as 502, so that nobody takes it for a yes.
     #[doc(hidden)]
-    pub fn note(&self, result: &reqwest::Result<reqwest::Response>) {
-        if let Ok(response) = result {
-            attempt::note_status(response.status().as_u16());
+    pub async fn exchange(
+        &self,
+        request: reqwest::Request,
+        operation: Option<&'static Operation>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let Some(operation) = operation else { return self.inner.http.execute(request).await };
+        if attempt::is_rehearsal() {
+            attempt::rehearse(request);
+            return Ok(reading::rebuilt(StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new()));
         }
+        let asked = reading::asked(operation, &request, self.path_of(request.url()));
+        let mut response = self.inner.http.execute(request).await?;
+        let status = response.status();
+        attempt::note_status(status.as_u16());
+        let most = if status.is_success() { reading::MOST_BODY } else { reading::MOST_ERROR };
+        let began = |first: &[u8]| {
+            if status.is_success() {
+                attempt::note_beginning(reading::begins_as_json(first));
+            }
+        };
+        let (body, end) = reading::body(&mut response, most, began).await;
+        let headers = std::mem::take(response.headers_mut());
+        let flaw = match end {
+            End::Whole if status.is_success() => {
+                match reading::check(operation, status.as_u16(), &headers, &body, asked.as_deref()) {
+                    Ok(echoed) => return Ok(reading::rebuilt(status, attempt::note_success(echoed, headers), body)),
+                    Err(flaw) => flaw,
+                }
+            }
+            end if !status.is_success() => SeenAs::Refusal { broke_off: !matches!(end, End::Whole) },
+            end => reading::unfinished(operation, status.as_u16(), &body, &end),
+        };
+        let retry_after = self.retry_after(&headers);
+        let handed_on = if status.is_success() { StatusCode::BAD_GATEWAY } else { status };
+        let seen = Seen { status: status.as_u16(), body: body.clone(), retry_after, as_what: flaw };
+        attempt::note_seen(self.path_of(response.url()), seen);
+        Ok(reading::rebuilt(handed_on, headers, body))
+    }
+
+    /// The path of a request below the base address.
+    pub(crate) fn path_of<'a>(&self, url: &'a reqwest::Url) -> &'a str {
+        url.path().strip_prefix(self.inner.base_path.as_str()).unwrap_or_default()
+    }
+
+    pub(crate) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        retry::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.inner.clock.wall())
     }
 
     fn insert_keys(&self, headers: &mut HeaderMap) {
@@ -221,12 +279,10 @@ impl Transport {
         }
     }
 
-    /// A fresh access token.
-    pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, Arc<TokenFailure>> {
+    /// A good access token; without one, why, and whether this caller asked for it.
+    pub(crate) async fn token(&self) -> Result<Arc<AccessToken>, (Arc<TokenFailure>, bool)> {
         let inner = &self.inner;
-        // How long a refresh may keep a call waiting that has a token still.
-        let patience = || inner.clock.limit(inner.policy.attempt_timeout / 5);
-        inner.tokens.get(inner.clock.elapsed(), patience, || self.clone().fetch_token()).await
+        inner.tokens.get(inner.clock.elapsed(), || self.clone().fetch_token()).await
     }
 
     fn fetch_token(self) -> BoxFuture<'static, Result<Arc<AccessToken>, Arc<TokenFailure>>> {
@@ -249,33 +305,35 @@ impl Transport {
         self.insert_keys(&mut headers);
         let started = inner.clock.elapsed();
         let url = format!("{}/accesstoken/get", inner.base_url);
-        let response = inner.http.post(url).headers(headers).send().await.map_err(|error| {
-            let what = if error.is_connect() { "found no connection" } else { "lost its connection" };
-            no_token(None, what, true, Some(error.without_url()))
+        let mut response = inner.http.post(url).headers(headers).send().await.map_err(|error| {
+            let what = match error.is_connect() {
+                true => format!("could not be sent: {}", no_connection_because(&error)),
+                false => "lost its connection".to_owned(),
+            };
+            no_token(None, &what, true, Some(error.without_url()))
         })?;
         let status = response.status();
-        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| no_token(Some(status.as_u16()), "got half an answer", true, Some(error.without_url())))?;
+        let (body, end) = reading::body(&mut response, reading::MOST_ERROR, |_| {}).await;
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
             let failure = TokenFailure {
                 status: Some(status.as_u16()),
                 problem: Some(Problem::read(body)),
-                retry_after: after.and_then(|value| retry::retry_after(&value, inner.clock.wall())),
+                retry_after: self.retry_after(response.headers()),
                 what: String::new(),
                 transient,
                 source: None,
             };
             return Err(Arc::new(failure));
         }
+        if let End::Broken(error) = end {
+            return Err(no_token(Some(status.as_u16()), "got half an answer", true, Some(error.without_url())));
+        }
         let answer: TokenAnswer = serde_json::from_slice(&body)
             // The parser's text may repeat what it read, so it is not kept.
             .map_err(|_| no_token(None, "got an answer that holds no token", false, None))?;
-        let life: u64 = answer.expires_in.and_then(|text| text.as_str().trim().parse().ok()).unwrap_or_default();
-        let life = Duration::from_secs(life).min(LONGEST_LIFE);
+        let life = answer.expires_in.as_ref().and_then(seconds).filter(|life| *life > 0);
+        let life = life.map_or(UNKNOWN_LIFE, Duration::from_secs).min(LONGEST_LIFE);
         let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token.reveal()))
             .map_err(|_| no_token(None, "got a token that cannot be sent", false, None))?;
         Ok(AccessToken {
@@ -299,8 +357,13 @@ impl fmt::Debug for Transport {
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Secret<String>,
+    /// Seconds, as text or a number by host; anything else is no reason to go without a token.
     #[serde(default)]
-    expires_in: Option<LooseText>,
+    expires_in: Option<serde_json::Value>,
+}
+
+fn seconds(value: &serde_json::Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// A token request that brought no error body.
@@ -328,7 +391,10 @@ pub struct TransportBuilder {
     credentials: Credentials,
     system: System,
     policy: Policy,
-    http: Option<reqwest::Client>,
+    attempt_timeout: Option<Duration>,
+    connect_timeout: Duration,
+    http: Option<ChangeOfHttp>,
+    plain_http: bool,
     clock: Arc<dyn Clock>,
     random_below: RandomBelow,
     observer: Option<Arc<dyn Observer>>,
@@ -347,10 +413,19 @@ impl TransportBuilder {
         self
     }
 
-    /// How long one attempt may take, its body included. Default: 10 s; zero is a
-    /// [`ConfigError::Zero`] from `build`.
+    /// How long one attempt may take, its body included; shorter than the deadline, or a lost
+    /// attempt could never be repeated. Default: 10 s, or half of a shorter deadline; zero is a
+    /// [`ConfigError::Zero`] from `build`, and one that is not shorter than the deadline a
+    /// [`ConfigError::AttemptTooLong`].
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.policy.attempt_timeout = limit;
+        self.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// How long a connection may take to be made. Default: 5 s. What has not been connected was
+    /// not sent; zero is a [`ConfigError::Zero`] from `build`.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
         self
     }
 
@@ -375,13 +450,27 @@ impl TransportBuilder {
         self
     }
 
-    /// An HTTP client of your own, for a proxy or certificates. It must follow no redirects
-    /// and retry nothing by itself: a redirect would carry the keys to another host.
+    /// Changes the HTTP client: a proxy, certificates, a pool.
     ///
-    /// The one option that takes a type of a dependency: a [`reqwest::Client`] of reqwest 0.13.
-    /// A later reqwest changes this method, and nothing else of the interface.
-    pub fn reqwest_client(mut self, client: reqwest::Client) -> Self {
-        self.http = Some(client);
+    /// What must hold is set afterwards, whatever `change` does: it follows no redirects, which
+    /// would carry the keys to another host, retries nothing by itself, and uses no proxy for
+    /// this machine.
+    ///
+    /// The one option that takes a type of a dependency: a [`reqwest::ClientBuilder`] of reqwest
+    /// 0.13. A later reqwest changes this method, and nothing else of the interface.
+    pub fn http(
+        mut self,
+        change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) -> Self {
+        self.http = Some(Box::new(change));
+        self
+    }
+
+    /// Lets a base address without TLS be one of another machine, which everybody on the way
+    /// can read: keys, tokens, customers. Only for a network of your own, such as that of the
+    /// containers of a test. Default: such an address is a [`ConfigError::PlainHttp`].
+    pub fn allow_plain_http(mut self) -> Self {
+        self.plain_http = true;
         self
     }
 
@@ -407,27 +496,36 @@ impl TransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`]: a system name that is too long, a limit of zero, a slack of 30 min
-    /// or more, https without TLS, or an HTTP client that cannot be set up.
-    pub fn build(self) -> Result<Transport, ConfigError> {
+    /// [`ConfigError`]: a system name that is too long, a limit of zero, an attempt as long as
+    /// a call, a slack of 30 min or more, https without TLS, http to another machine, or an
+    /// HTTP client that cannot be set up.
+    pub fn build(mut self) -> Result<Transport, ConfigError> {
         self.system.check()?;
-        let policy = &self.policy;
+        let policy = &mut self.policy;
+        policy.attempt_timeout = self.attempt_timeout.unwrap_or(policy.attempt_timeout.min(policy.deadline / 2));
         if policy.retry.max_attempts == 0 {
             return Err(ConfigError::Zero("max_attempts"));
         }
-        for (name, limit) in [("attempt_timeout", policy.attempt_timeout), ("deadline", policy.deadline)] {
+        for (name, limit) in [
+            ("deadline", policy.deadline),
+            ("attempt_timeout", policy.attempt_timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
             if limit.is_zero() {
                 return Err(ConfigError::Zero(name));
             }
+        }
+        if policy.attempt_timeout >= policy.deadline {
+            return Err(ConfigError::AttemptTooLong { attempt: policy.attempt_timeout, deadline: policy.deadline });
         }
         if let Some(slack) = policy.refresh_slack.filter(|slack| *slack >= Duration::from_secs(30 * 60)) {
             return Err(ConfigError::SlackTooLong(slack));
         }
         let base_url = self.environment.base_url().to_owned();
-        let http = match self.http {
-            Some(http) => http,
-            None => http_client(&self.environment)?,
-        };
+        if base_url.starts_with("http:") && !self.environment.is_loopback() && !self.plain_http {
+            return Err(ConfigError::PlainHttp(base_url));
+        }
+        let http = http_client(&self.environment, self.connect_timeout, self.http)?;
         let base_path = reqwest::Url::parse(&base_url).map(|url| url.path().trim_end_matches('/').to_owned());
         let credentials = self.credentials;
         let mut headers = HeaderMap::new();
@@ -459,16 +557,28 @@ impl TransportBuilder {
     }
 }
 
-fn http_client(environment: &Environment) -> Result<reqwest::Client, ConfigError> {
-    if cfg!(not(feature = "rustls")) && environment.base_url().starts_with("https:") {
+fn http_client(
+    environment: &Environment,
+    connect_timeout: Duration,
+    change: Option<ChangeOfHttp>,
+) -> Result<reqwest::Client, ConfigError> {
+    // A change may bring TLS of its own.
+    if cfg!(not(feature = "rustls")) && environment.base_url().starts_with("https:") && change.is_none() {
         return Err(ConfigError::NoTls(environment.base_url().to_owned()));
     }
-    let mut builder = reqwest::Client::builder()
-        // A redirect to another host would carry our keys along.
-        .redirect(reqwest::redirect::Policy::none())
-        // The loop in `call.rs` is the only one.
-        .retry(reqwest::retry::never())
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+    let builder = reqwest::Client::builder().connect_timeout(connect_timeout).user_agent(concat!(
+        env!("CARGO_PKG_NAME"),
+        "/",
+        env!("CARGO_PKG_VERSION")
+    ));
+    let mut builder = match change {
+        Some(change) => change(builder),
+        None => builder,
+    }
+    // A redirect to another host would carry our keys along.
+    .redirect(reqwest::redirect::Policy::none())
+    // The loop in `call.rs` is the only one.
+    .retry(reqwest::retry::never());
     if environment.is_loopback() {
         builder = builder.no_proxy();
     }

@@ -2,7 +2,7 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Asked, Auth, Echo, KeyRule, Operation, Repeat};
 
 /// Create a payment: `POST /epayment/v1/payments`.
 pub const CREATE_PAYMENT: Operation = Operation::new(
@@ -11,11 +11,21 @@ pub const CREATE_PAYMENT: Operation = Operation::new(
     "/epayment/v1/payments",
     KeyRule::Required(crate::limits::create_payment_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[201], true)
+.with_word("payments.create")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Body(&["reference"]), &["reference"]))
+.with_refusals(crate::refusals::CREATE_PAYMENT, crate::refusals::EVERY_OPERATION);
 
 /// Read a payment: `GET /epayment/v1/payments/{reference}`.
 pub const GET_PAYMENT: Operation =
-    Operation::new("getPayment", "GET", "/epayment/v1/payments/{reference}", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("getPayment", "GET", "/epayment/v1/payments/{reference}", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("payments.get")
+        .with_repeat(Repeat::Read)
+        .with_echo(Echo::new(Asked::Path("reference"), &["reference"]))
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Read the events of a payment: `GET /epayment/v1/payments/{reference}/events`.
 pub const GET_PAYMENT_EVENT_LOG: Operation = Operation::new(
@@ -24,7 +34,12 @@ pub const GET_PAYMENT_EVENT_LOG: Operation = Operation::new(
     "/epayment/v1/payments/{reference}/events",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("payments.events")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("reference"), &["reference"]).of_each())
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Cancel a payment: `POST /epayment/v1/payments/{reference}/cancel`.
 pub const CANCEL_PAYMENT: Operation = Operation::new(
@@ -34,7 +49,12 @@ pub const CANCEL_PAYMENT: Operation = Operation::new(
     KeyRule::Optional(crate::limits::cancel_payment_idempotency_key),
     Auth::Bearer,
 )
-.with_optional_body();
+.with_success(&[200], true)
+.with_optional_body()
+.with_word("payments.cancel")
+.with_repeat(Repeat::ByNature)
+.with_echo(Echo::new(Asked::Path("reference"), &["reference"]))
+.with_refusals(crate::refusals::CANCEL_PAYMENT, crate::refusals::EVERY_OPERATION);
 
 /// Capture money: `POST /epayment/v1/payments/{reference}/capture`.
 pub const CAPTURE_PAYMENT: Operation = Operation::new(
@@ -43,7 +63,12 @@ pub const CAPTURE_PAYMENT: Operation = Operation::new(
     "/epayment/v1/payments/{reference}/capture",
     KeyRule::Required(crate::limits::capture_payment_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("payments.capture")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Path("reference"), &["reference"]))
+.with_refusals(crate::refusals::CAPTURE_PAYMENT, crate::refusals::EVERY_OPERATION);
 
 /// Refund money: `POST /epayment/v1/payments/{reference}/refund`.
 pub const REFUND_PAYMENT: Operation = Operation::new(
@@ -52,7 +77,12 @@ pub const REFUND_PAYMENT: Operation = Operation::new(
     "/epayment/v1/payments/{reference}/refund",
     KeyRule::Required(crate::limits::refund_payment_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("payments.refund")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Path("reference"), &["reference"]))
+.with_refusals(crate::refusals::REFUND_PAYMENT, crate::refusals::EVERY_OPERATION);
 
 /// Approve a payment without the app: `POST /epayment/v1/test/payments/{reference}/approve`.
 pub const FORCE_APPROVE: Operation = Operation::new(
@@ -62,7 +92,11 @@ pub const FORCE_APPROVE: Operation = Operation::new(
     KeyRule::Unknown,
     Auth::Bearer,
 )
-.with_optional_body();
+.with_success(&[200], false)
+.with_optional_body()
+.with_word("payments.force_approve")
+.with_repeat(Repeat::ByNature)
+.with_refusals(crate::refusals::FORCE_APPROVE, crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[

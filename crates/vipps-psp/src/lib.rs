@@ -27,6 +27,7 @@ mod generated;
 pub mod enums;
 pub mod limits;
 pub mod operations;
+pub mod refusals;
 
 pub use generated::{Client, builder, types};
 

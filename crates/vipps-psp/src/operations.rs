@@ -2,7 +2,7 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Asked, Auth, Echo, KeyRule, Operation, Repeat};
 
 /// Start a payment: `POST /psp/v3/psppayments/init`.
 pub const INITIATE_PAYMENT_V3: Operation = Operation::new(
@@ -12,7 +12,12 @@ pub const INITIATE_PAYMENT_V3: Operation = Operation::new(
     KeyRule::Optional(crate::limits::initiate_payment_v3_idempotency_key),
     Auth::Bearer,
 )
-.with_required_psp_id();
+.with_success(&[200], true)
+.with_required_psp_id()
+.with_word("psp.initiate")
+.with_repeat(Repeat::ByNature)
+.with_echo(Echo::new(Asked::Body(&["pspTransactionId"]), &["pspTransactionId"]))
+.with_refusals(crate::refusals::INITIATE_PAYMENT_V3, crate::refusals::EVERY_OPERATION);
 
 /// Report captures, cancellations and refunds: `POST /psp/v3/psppayments/updatestatus`.
 pub const UPDATESTATUS: Operation = Operation::new(
@@ -22,7 +27,11 @@ pub const UPDATESTATUS: Operation = Operation::new(
     KeyRule::Optional(crate::limits::updatestatus_idempotency_key),
     Auth::Bearer,
 )
-.with_required_psp_id();
+.with_success(&[200], true)
+.with_required_psp_id()
+.with_word("psp.update_status")
+.with_repeat(Repeat::Once)
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Read a payment: `GET /psp/v3/psppayments/{pspTransactionId}/details`.
 pub const GET_PSP_PAYMENT_DETAILS: Operation = Operation::new(
@@ -32,7 +41,12 @@ pub const GET_PSP_PAYMENT_DETAILS: Operation = Operation::new(
     KeyRule::Unknown,
     Auth::Bearer,
 )
-.with_required_psp_id();
+.with_success(&[200], true)
+.with_required_psp_id()
+.with_word("psp.details")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("pspTransactionId"), &["pspTransactionId"]))
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Approve a payment as the customer: `POST /psp/v3/integration-test/psppayments/{pspTransactionId}/approve`.
 pub const INTEGRATION_TEST_APPROVE_PAYMENT: Operation = Operation::new(
@@ -42,7 +56,11 @@ pub const INTEGRATION_TEST_APPROVE_PAYMENT: Operation = Operation::new(
     KeyRule::Unknown,
     Auth::Bearer,
 )
-.with_required_psp_id();
+.with_success(&[200], false)
+.with_required_psp_id()
+.with_word("psp.force_approve")
+.with_repeat(Repeat::ByNature)
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] =

@@ -26,6 +26,7 @@ mod generated;
 pub mod enums;
 pub mod limits;
 pub mod operations;
+pub mod refusals;
 
 #[cfg(feature = "v2")]
 pub mod v2;

@@ -2,11 +2,15 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Asked, Auth, Echo, KeyRule, Operation, Repeat};
 
 /// List agreements: `GET /recurring/v3/agreements`.
 pub const LIST_AGREEMENTS_V3: Operation =
-    Operation::new("ListAgreementsV3", "GET", "/recurring/v3/agreements", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("ListAgreementsV3", "GET", "/recurring/v3/agreements", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("agreements.list")
+        .with_repeat(Repeat::Read)
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Draft an agreement: `POST /recurring/v3/agreements`.
 pub const DRAFT_AGREEMENT_V3: Operation = Operation::new(
@@ -15,11 +19,21 @@ pub const DRAFT_AGREEMENT_V3: Operation = Operation::new(
     "/recurring/v3/agreements",
     KeyRule::Required(crate::limits::draft_agreement_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[201], true)
+.with_word("agreements.draft")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Body(&["initialCharge", "orderId"]), &["chargeId"]))
+.with_refusals(crate::refusals::DRAFT_AGREEMENT_V3, crate::refusals::EVERY_OPERATION);
 
 /// Fetch an agreement: `GET /recurring/v3/agreements/{agreementId}`.
 pub const FETCH_AGREEMENT_V3: Operation =
-    Operation::new("FetchAgreementV3", "GET", "/recurring/v3/agreements/{agreementId}", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("FetchAgreementV3", "GET", "/recurring/v3/agreements/{agreementId}", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("agreements.get")
+        .with_repeat(Repeat::Read)
+        .with_echo(Echo::new(Asked::Path("agreementId"), &["id"]))
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Change or stop an agreement: `PATCH /recurring/v3/agreements/{agreementId}`.
 pub const UPDATE_AGREEMENT_PATCH_V3: Operation = Operation::new(
@@ -28,7 +42,11 @@ pub const UPDATE_AGREEMENT_PATCH_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}",
     KeyRule::Required(crate::limits::update_agreement_patch_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[202, 204], false)
+.with_word("agreements.update")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::refusals::UPDATE_AGREEMENT_PATCH_V3, crate::refusals::EVERY_OPERATION);
 
 /// Accept an agreement on behalf of a test user (test only): `PATCH /recurring/v3/agreements/{agreementId}/accept`.
 pub const ACCEPT_V3: Operation = Operation::new(
@@ -37,7 +55,11 @@ pub const ACCEPT_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/accept",
     KeyRule::Required(crate::limits::accept_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[204], false)
+.with_word("agreements.force_accept")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::refusals::ACCEPT_V3, crate::refusals::EVERY_OPERATION);
 
 /// List the charges of an agreement: `GET /recurring/v3/agreements/{agreementId}/charges`.
 pub const LIST_CHARGES_V3: Operation = Operation::new(
@@ -46,7 +68,12 @@ pub const LIST_CHARGES_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("charges.list")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("agreementId"), &["agreementId"]).of_each())
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Create a charge: `POST /recurring/v3/agreements/{agreementId}/charges`.
 pub const CREATE_CHARGE_V3: Operation = Operation::new(
@@ -55,7 +82,12 @@ pub const CREATE_CHARGE_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges",
     KeyRule::Required(crate::limits::create_charge_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[201], true)
+.with_word("charges.create")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Body(&["orderId"]), &["chargeId"]))
+.with_refusals(crate::refusals::CREATE_CHARGE_V3, crate::refusals::EVERY_OPERATION);
 
 /// Create many charges: `POST /recurring/v3/agreements/charges`.
 pub const CREATE_CHARGE_ASYNC_V3: Operation = Operation::new(
@@ -64,7 +96,11 @@ pub const CREATE_CHARGE_ASYNC_V3: Operation = Operation::new(
     "/recurring/v3/agreements/charges",
     KeyRule::Required(crate::limits::create_charge_async_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[202], true)
+.with_word("charges.create_many")
+.with_repeat(Repeat::ByKey)
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Fetch a charge: `GET /recurring/v3/agreements/{agreementId}/charges/{chargeId}`.
 pub const FETCH_CHARGE_V3: Operation = Operation::new(
@@ -73,7 +109,12 @@ pub const FETCH_CHARGE_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges/{chargeId}",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("charges.get")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("chargeId"), &["id"]))
+.with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Cancel a charge: `DELETE /recurring/v3/agreements/{agreementId}/charges/{chargeId}`.
 pub const CANCEL_CHARGE_V3: Operation = Operation::new(
@@ -82,11 +123,20 @@ pub const CANCEL_CHARGE_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges/{chargeId}",
     KeyRule::Required(crate::limits::cancel_charge_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[202, 204], false)
+.with_word("charges.cancel")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::refusals::CANCEL_CHARGE_V3, crate::refusals::EVERY_OPERATION);
 
 /// Fetch a charge without knowing its agreement: `GET /recurring/v3/charges/{chargeId}`.
 pub const FETCH_CHARGE_BY_ID_V3: Operation =
-    Operation::new("FetchChargeByIdV3", "GET", "/recurring/v3/charges/{chargeId}", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("FetchChargeByIdV3", "GET", "/recurring/v3/charges/{chargeId}", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("charges.get_by_id")
+        .with_repeat(Repeat::Read)
+        .with_echo(Echo::new(Asked::Path("chargeId"), &["id"]))
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Capture a reserved charge: `POST /recurring/v3/agreements/{agreementId}/charges/{chargeId}/capture`.
 pub const CAPTURE_CHARGE_V3: Operation = Operation::new(
@@ -95,7 +145,11 @@ pub const CAPTURE_CHARGE_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges/{chargeId}/capture",
     KeyRule::Required(crate::limits::capture_charge_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[202, 204], false)
+.with_word("charges.capture")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::refusals::CAPTURE_CHARGE_V3, crate::refusals::EVERY_OPERATION);
 
 /// Refund a charge: `POST /recurring/v3/agreements/{agreementId}/charges/{chargeId}/refund`.
 pub const REFUND_CHARGE_V3: Operation = Operation::new(
@@ -104,7 +158,11 @@ pub const REFUND_CHARGE_V3: Operation = Operation::new(
     "/recurring/v3/agreements/{agreementId}/charges/{chargeId}/refund",
     KeyRule::Required(crate::limits::refund_charge_v3_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[202, 204], false)
+.with_word("charges.refund")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::refusals::REFUND_CHARGE_V3, crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[

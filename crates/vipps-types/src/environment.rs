@@ -40,11 +40,17 @@ impl BaseUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
-    fn is_loopback(&self) -> bool {
+    /// True when the host is this machine, however it is spelled: `LOCALHOST.`, `127.1`,
+    /// `[::ffff:127.0.0.1]`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         match self.0.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Domain(name)) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                name == "localhost" || name.ends_with(".localhost")
+            }
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
             None => false,
         }
     }

@@ -2,19 +2,31 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Auth, KeyRule, Operation, Repeat};
 
 /// List the registrations: `GET /webhooks/v1/webhooks`.
 pub const LIST_WEBHOOKS: Operation =
-    Operation::new("listWebhooks", "GET", "/webhooks/v1/webhooks", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("listWebhooks", "GET", "/webhooks/v1/webhooks", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("webhooks.list")
+        .with_repeat(Repeat::Read)
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Register a webhook: `POST /webhooks/v1/webhooks`.
 pub const REGISTER_WEBHOOK: Operation =
-    Operation::new("registerWebhook", "POST", "/webhooks/v1/webhooks", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("registerWebhook", "POST", "/webhooks/v1/webhooks", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[201], true)
+        .with_word("webhooks.register")
+        .with_repeat(Repeat::Once)
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Delete a registration: `DELETE /webhooks/v1/webhooks/{id}`.
 pub const DELETE_WEBHOOK: Operation =
-    Operation::new("deleteWebhook", "DELETE", "/webhooks/v1/webhooks/{id}", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("deleteWebhook", "DELETE", "/webhooks/v1/webhooks/{id}", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[204], false)
+        .with_word("webhooks.delete")
+        .with_repeat(Repeat::ByNature)
+        .with_refusals(&[], crate::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[&LIST_WEBHOOKS, &REGISTER_WEBHOOK, &DELETE_WEBHOOK];

@@ -59,8 +59,7 @@ async fn check_out() -> Result<(), Box<dyn Error>> {
         Some(sandbox) => {
             sandbox.customer().completes_session(&reference).await?;
             println!("2. the customer pays on the page");
-            // The customer here is quick, so there is no need to wait as long as for people.
-            wait = wait.first_poll_after(Duration::from_millis(10));
+            wait = wait.look_now();
         }
         None => println!("2. waiting for the customer ..."),
     }

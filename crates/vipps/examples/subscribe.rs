@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use vipps::recurring::enums::{AgreementStatus, ChargeStatus};
 use vipps::{
-    Amount, Client, Credentials, Environment, IdempotencyKey, InitialCharge, NewAgreement, NewCharge, System, Timestamp,
+    AgreementDecision, Amount, ChargeId, Client, Credentials, Environment, IdempotencyKey, InitialCharge, NewAgreement,
+    NewCharge, System, Timestamp,
 };
 use vipps_sandbox::Sandbox;
 
@@ -49,27 +50,31 @@ async fn subscribe() -> Result<(), Box<dyn Error>> {
         .external_id(format!("tea-club-{customer_number}"))
         .initial_charge(pot);
     let drafted = agreements.draft(tea).await?;
-    let agreement = drafted.id();
-    println!("1. drafted agreement {agreement}: {price} a month");
+    // What a shop keeps with its subscription.
+    let agreement = &drafted.agreement_ref();
+    println!("1. drafted agreement {}: {price} a month", agreement.id());
     println!("   the customer goes to {}", drafted.confirmation_url().unwrap_or("the app"));
 
     let mut wait = agreements.wait_until_active(agreement);
     match &sandbox {
         Some(sandbox) => {
-            sandbox.customer().accepts_agreement(agreement).await?;
+            sandbox.customer().accepts_agreement(agreement.id()).await?;
             println!("2. the customer accepts in the app");
-            // The customer here is quick, so there is no need to wait as long as for people.
-            wait = wait.first_poll_after(Duration::from_millis(10));
+            wait = wait.look_now();
         }
         None => println!("2. waiting for the customer ..."),
     }
-    match wait.await?.status() {
-        Some(AgreementStatus::Active) => {}
-        Some(AgreementStatus::Stopped) => return Err("the customer rejected the agreement".into()),
-        Some(AgreementStatus::Expired) => {
+    match wait.await? {
+        AgreementDecision::Active(_) => {}
+        AgreementDecision::NotActive(ended) if ended.status() == Some(&AgreementStatus::Stopped) => {
+            return Err("the customer rejected the agreement".into());
+        }
+        AgreementDecision::NotActive(_) => {
             return Err("the agreement expired: the customer did not accept in time, or could not pay".into());
         }
-        other => return Err(format!("the agreement is still {}: look again later", shown(other)).into()),
+        AgreementDecision::Undecided(agreement) => {
+            return Err(format!("the agreement is still {}: look again later", shown(agreement.status())).into());
+        }
     }
     let first = charges.get(agreement, drafted.charge_id().ok_or("there is no initial charge")?).await?;
     println!("3. the agreement is ACTIVE, and the first charge of {} is {}", first.amount(), first.status());
@@ -79,7 +84,8 @@ async fn subscribe() -> Result<(), Box<dyn Error>> {
     let january = format!("tea-january-{customer_number}");
     let charge = NewCharge::recurring(price, "Tea in January", due.as_str(), 5).order_id(january.as_str());
     let created = charges.create(agreement, charge).derived_key(1).await?;
-    println!("4. created charge {}, due on {due}", created.id().unwrap_or(&january));
+    let january = created.id().unwrap_or_else(|| ChargeId::new(january));
+    println!("4. created charge {january}, due on {due}");
 
     let Some(sandbox) = &sandbox else {
         println!("5. Vipps processes it on that day: read it then, or wait for the webhook");
@@ -88,19 +94,19 @@ async fn subscribe() -> Result<(), Box<dyn Error>> {
     sandbox.clock().advance(2 * DAY).await;
     println!("5. two days pass");
     let charged =
-        charges.wait_until_processed(agreement, january.as_str()).first_poll_after(Duration::from_millis(10)).await?;
+        charges.wait_until_processed(agreement, &january).look_now().poll_every(Duration::from_secs(1)).await?;
     match charged.status() {
         ChargeStatus::Charged => println!("6. the charge is CHARGED: {}", charged.amount()),
         other => return Err(format!("the charge is {other}: {}", shown(charged.raw().failure_reason.as_ref())).into()),
     }
 
     let cup = Amount::nok_minor(2_000);
-    charges.refund(agreement, january.as_str(), cup.clone(), "A cup was broken").derived_key(1).await?;
+    charges.refund(agreement, &january, cup.clone(), "A cup was broken").derived_key(1).await?;
     println!("7. refunded {cup} for a broken cup");
     agreements.stop(agreement).await?;
     println!("8. stopped the agreement, for good");
 
-    let charge = charges.get(agreement, january.as_str()).await?.into_inner();
+    let charge = charges.get(agreement, &january).await?.into_inner();
     let agreement = agreements.get(agreement).await?.into_inner();
     println!(
         "9. closing: agreement {}, charge {}, captured {}, refunded {}",

@@ -8,7 +8,6 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use vipps::{
     Amount, Client, Credentials, Currency, Decision, Environment, IdempotencyKey, NewPayment, OrderLine, Receipt,
@@ -52,13 +51,15 @@ async fn take_payment() -> Result<(), Box<dyn Error>> {
         Some(sandbox) => {
             sandbox.customer().approves(&reference).await?;
             println!("2. the customer approves in the app");
-            // The customer here is quick, so there is no need to wait as long as for people.
-            wait = wait.first_poll_after(Duration::from_millis(10));
+            wait = wait.look_now();
         }
         None => println!("2. waiting for the customer ..."),
     }
     let authorized = match wait.await? {
         Decision::Authorized(payment) => payment,
+        Decision::Captured(payment) | Decision::Closed(payment) => {
+            return Err(format!("the payment of {} was settled elsewhere", payment.amount()).into());
+        }
         Decision::Aborted => return Err("the customer aborted the payment".into()),
         Decision::Expired => return Err("the payment expired before the customer decided".into()),
         Decision::Terminated => return Err("the payment was cancelled by the merchant".into()),

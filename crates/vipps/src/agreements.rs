@@ -2,16 +2,17 @@
 
 use futures_util::stream::Stream;
 use vipps_core::types::{Currency, Personal, Place, Timestamp};
-use vipps_core::{Call, Error, Response};
+use vipps_core::{Error, Response};
 use vipps_recurring::enums::{
     AgreementActor, AgreementEventName, AgreementStatus, PatchAgreementV3Status, PricingResponseV3,
 };
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, address, call, derivable, keyed, unbuilt};
+use crate::call::{Options, address, call, derivable, key_text, keyed, unbuilt};
+use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
 use crate::new_agreement::NewAgreement;
-use crate::pages::pages;
+use crate::pages::{Limits, Rounds, Tokens, paged, pages};
 use crate::wait::{Schedule, waits, watch};
 
 /// Agreements of a client; see [`Client::agreements`].
@@ -30,7 +31,11 @@ pub struct AgreementEvent<'a>(&'a types::AgreementEvent);
 
 /// An agreement that was just drafted and waits for its customer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DraftedAgreement(types::DraftAgreementResponseV3);
+pub struct DraftedAgreement {
+    answer: types::DraftAgreementResponseV3,
+    /// That of the draft, which answers do not repeat.
+    currency: Currency,
+}
 
 impl Agreement {
     /// Vipps' id of the agreement: `agr_5kSeqz`.
@@ -60,6 +65,13 @@ impl Agreement {
     /// before September 2026.
     pub fn history(&self) -> impl Iterator<Item = AgreementEvent<'_>> {
         self.0.history.iter().flatten().map(AgreementEvent)
+    }
+
+    /// What charges need to know of it: id and currency; `None` where the answer names no
+    /// currency. Keep it with the subscription.
+    #[must_use]
+    pub fn agreement_ref(&self) -> Option<AgreementRef> {
+        Some(AgreementRef::new(self.id(), self.currency()?.clone()))
     }
 
     /// Everything the answer held, as the document names it.
@@ -93,25 +105,31 @@ impl DraftedAgreement {
     /// Vipps' id of the agreement.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.agreement_id
+        &self.answer.agreement_id
+    }
+
+    /// What charges need to know of it: id and currency. Keep it with the subscription.
+    #[must_use]
+    pub fn agreement_ref(&self) -> AgreementRef {
+        AgreementRef::new(self.id(), self.currency.clone())
     }
 
     /// Where to send the customer, unchanged.
     #[must_use]
     pub fn confirmation_url(&self) -> Option<&str> {
-        self.0.vipps_confirmation_url.as_ref().map(|url| url.reveal().as_str())
+        self.answer.vipps_confirmation_url.as_ref().map(|url| url.reveal().as_str())
     }
 
     /// The id of the initial charge, where there is one.
     #[must_use]
-    pub fn charge_id(&self) -> Option<&str> {
-        self.0.charge_id.as_deref()
+    pub fn charge_id(&self) -> Option<ChargeId> {
+        self.answer.charge_id.as_deref().map(ChargeId::new)
     }
 
     /// Everything the answer held, as the document names it.
     #[must_use]
     pub fn raw(&self) -> &types::DraftAgreementResponseV3 {
-        &self.0
+        &self.answer
     }
 }
 
@@ -128,23 +146,33 @@ impl Agreements {
 
     /// Drafts an agreement; it is PENDING until its customer accepts.
     pub fn draft(&self, agreement: NewAgreement) -> DraftAgreement {
-        DraftAgreement { options: Options::new(&self.client), agreement }
+        DraftAgreement { options: Options::new(&self.client, DraftAgreement::OPERATION), agreement }
     }
 
     /// Reads an agreement.
-    pub fn get(&self, id: impl Into<String>) -> GetAgreement {
-        GetAgreement { options: Options::new(&self.client), id: id.into() }
+    pub fn get(&self, id: impl Into<AgreementId>) -> GetAgreement {
+        GetAgreement { options: Options::new(&self.client, GetAgreement::OPERATION), id: id.into().0 }
     }
 
     /// Lists agreements, page after page as they are asked for. Default: ACTIVE ones.
     pub fn list(&self) -> ListAgreements {
-        ListAgreements { client: self.client.clone(), status: None, created_after: None, page_size: 500 }
+        ListAgreements {
+            client: self.client.clone(),
+            status: None,
+            created_after: None,
+            page_size: 500,
+            limits: Limits::default(),
+        }
     }
 
     /// Changes an agreement. To end one, use [`Agreements::stop`]: Vipps refuses both at
     /// once.
-    pub fn update(&self, id: impl Into<String>, change: types::PatchAgreementV3) -> UpdateAgreement {
-        UpdateAgreement { options: Options::new(&self.client), id: id.into(), change: Box::new(change) }
+    pub fn update(&self, id: impl Into<AgreementId>, change: types::PatchAgreementV3) -> UpdateAgreement {
+        UpdateAgreement {
+            options: Options::new(&self.client, UpdateAgreement::OPERATION),
+            id: id.into().0,
+            change: Box::new(change),
+        }
     }
 
     /// Ends an agreement, for good; reserved charges are cancelled with it. Ending one that is
@@ -153,45 +181,50 @@ impl Agreements {
     /// # Panics
     ///
     /// Never: nothing is required of a change.
-    pub fn stop(&self, id: impl Into<String>) -> UpdateAgreement {
+    pub fn stop(&self, id: impl Into<AgreementId>) -> UpdateAgreement {
         let change = types::PatchAgreementV3::builder().status(Some(PatchAgreementV3Status::Stopped));
         self.update(id, change.try_into().expect("nothing is required of a change"))
     }
 
     /// Accepts an agreement in the customer's place; test environment only.
-    pub fn force_accept(&self, id: impl Into<String>, phone_number: impl Into<String>) -> ForceAccept {
+    pub fn force_accept(&self, id: impl Into<AgreementId>, phone_number: impl Into<String>) -> ForceAccept {
         ForceAccept {
-            options: Options::new(&self.client),
-            id: id.into(),
+            options: Options::new(&self.client, ForceAccept::OPERATION),
+            id: id.into().0,
             phone_number: Personal::new(phone_number.into()),
         }
     }
 
-    /// Waits until an agreement is no longer PENDING, or the deadline: gives it as it was
-    /// last seen.
-    pub fn wait_until_active(&self, id: impl Into<String>) -> WaitUntilActive {
-        WaitUntilActive { agreements: self.clone(), id: id.into(), schedule: Schedule::of_a_customer() }
+    /// Waits until an agreement is no longer PENDING, or the deadline.
+    pub fn wait_until_active(&self, id: impl Into<AgreementId>) -> WaitUntilActive {
+        WaitUntilActive { agreements: self.clone(), id: id.into().0, schedule: Schedule::of_a_customer() }
     }
 }
 
 call! {
     /// See [`Agreements::draft`].
-    DraftAgreement { agreement: NewAgreement } -> DraftedAgreement
+    DraftAgreement { agreement: NewAgreement } -> DraftedAgreement,
+    of DRAFT_AGREEMENT_V3, about |it| it.agreement.own_id().map(str::to_owned), key |it| it.agreement.own_id().map(str::to_owned), from "externalId"
 }
 call! {
     /// See [`Agreements::get`].
-    GetAgreement { id: String } -> Agreement
+    GetAgreement { id: String } -> Agreement,
+    of FETCH_AGREEMENT_V3, about |it| Some(it.id.clone())
 }
 call! {
     /// See [`Agreements::update`] and [`Agreements::stop`].
-    UpdateAgreement { id: String, change: Box<types::PatchAgreementV3> } -> ()
+    UpdateAgreement { id: String, change: Box<types::PatchAgreementV3> } -> (),
+    of UPDATE_AGREEMENT_PATCH_V3, about |it| Some(it.id.clone()),
+    // A stop and an update are two things, whatever they are numbered.
+    key |it| Some(if it.stops() { format!("{}/stop", it.id) } else { it.id.clone() }), from "agreementId"
 }
 call! {
     /// See [`Agreements::force_accept`].
-    ForceAccept { id: String, phone_number: Personal<String> } -> ()
+    ForceAccept { id: String, phone_number: Personal<String> } -> (),
+    of ACCEPT_V3, about |it| Some(it.id.clone())
 }
 keyed!(DraftAgreement, UpdateAgreement, ForceAccept);
-derivable!(UpdateAgreement, ForceAccept);
+derivable!(DraftAgreement, UpdateAgreement, ForceAccept);
 
 impl DraftAgreement {
     /// Sends it.
@@ -200,15 +233,14 @@ impl DraftAgreement {
     ///
     /// [`Error`]: `Indeterminate` when the draft may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
-        let operation = &operations::DRAFT_AGREEMENT_V3;
-        let key = self.options.settle_key(operation, "");
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         call.checked(self.agreement.check())?;
         let client = &self.options.client;
+        let currency = self.agreement.currency();
         let body = self.agreement.into_request();
-        let request = client.recurring().draft_agreement_v3().idempotency_key(key.as_str()).body(body);
+        let request = client.recurring().draft_agreement_v3().idempotency_key(key_text(&call)).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
-        Ok(answer.map(DraftedAgreement))
+        Ok(answer.map(|answer| DraftedAgreement { answer, currency }))
     }
 }
 
@@ -219,15 +251,18 @@ impl GetAgreement {
     ///
     /// [`Error`]: `Refused` with status 404 means that there is no such agreement.
     pub async fn send(self) -> Result<Response<Agreement>, Error> {
-        let operation = &operations::FETCH_AGREEMENT_V3;
         let client = &self.options.client;
         let request = client.recurring().fetch_agreement_v3().agreement_id(self.id.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let answer = client.transport().run(self.call()?, || request.clone().send()).await?;
         Ok(answer.map(Agreement::from))
     }
 }
 
 impl UpdateAgreement {
+    fn stops(&self) -> bool {
+        self.change.status.is_some()
+    }
+
     /// Sends it.
     ///
     /// # Errors
@@ -235,18 +270,11 @@ impl UpdateAgreement {
     /// [`Error`]: `InvalidRequest` when it both stops and changes the agreement;
     /// `Indeterminate` when it may have taken effect: repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::UPDATE_AGREEMENT_PATCH_V3;
-        // A stop and an update are two things, whatever they are numbered.
-        let stops = self.change.status.is_some();
-        let key = match stops {
-            true => self.options.settle_key(operation, &format!("{}/stop", self.id)),
-            false => self.options.settle_key(operation, &self.id),
-        };
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         let body = Place::ROOT;
         let alone =
             types::PatchAgreementV3::try_from(types::PatchAgreementV3::builder().status(self.change.status.clone()));
-        if stops && !alone.is_ok_and(|alone| alone == *self.change) {
+        if self.stops() && !alone.is_ok_and(|alone| alone == *self.change) {
             let broken = body.field("status").broken("must be alone: stop an agreement in a call of its own");
             return Err(call.invalid(&broken));
         }
@@ -264,7 +292,7 @@ impl UpdateAgreement {
         }
         let client = &self.options.client;
         let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());
-        let request = request.idempotency_key(key.as_str()).body(*self.change);
+        let request = request.idempotency_key(key_text(&call)).body(*self.change);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -277,9 +305,7 @@ impl ForceAccept {
     /// [`Error`]: `Refused` when the agreement is not PENDING or the environment is not the
     /// test one.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::ACCEPT_V3;
-        let key = self.options.settle_key(operation, &self.id);
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         let digits = self.phone_number.reveal().bytes().all(|byte| byte.is_ascii_digit());
         if !digits || self.phone_number.reveal().is_empty() {
             let broken = Place::ROOT.field("phoneNumber").broken("must be country code and number, digits alone");
@@ -289,7 +315,7 @@ impl ForceAccept {
         let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request =
-            client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(key.as_str()).body(body);
+            client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(key_text(&call)).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -302,6 +328,18 @@ pub struct ListAgreements {
     status: Option<AgreementStatus>,
     created_after: Option<i64>,
     page_size: i64,
+    limits: Limits,
+}
+
+paged!(ListAgreements);
+
+/// Where a list goes on: by the token of the page before, or by number where there are none.
+#[derive(Default)]
+struct At {
+    token: Option<String>,
+    tokens: Tokens,
+    page: i64,
+    rounds: Rounds,
 }
 
 impl ListAgreements {
@@ -323,33 +361,21 @@ impl ListAgreements {
         self
     }
 
-    /// The agreements; ends with the first error. Where Vipps asks to come back later for a
-    /// page, it waits as long as asked. One that is created meanwhile may be missing, and
-    /// one that another pushes to the next page come twice: pages go by number.
+    /// The agreements, each once; ends with the first error. Where Vipps asks to come back
+    /// later for a page, it waits as long as asked, up to the deadline of a page.
+    ///
+    /// Pages go by number and shift while the list changes: every agreement that is in the list
+    /// all the while is given, for a list of several pages is read again until a whole round
+    /// shows nothing new. One that comes or goes meanwhile may be missing.
     pub fn stream(self) -> impl Stream<Item = Result<Agreement, Error>> + Send {
-        let clock = self.client.transport().clock().clone();
-        pages(clock, (1, None::<String>, None::<String>), move |(page, token, first_before)| {
+        pages(At { page: 1, ..At::default() }, move |at| {
             let list = self.clone();
-            async move {
-                let by_token = token.is_some();
-                let (agreements, token) = list.page(page, token).await?;
-                // Where there are tokens, the last page has none. Where there are none, a full
-                // page may have another behind it.
-                let full = i64::try_from(agreements.len()) == Ok(list.page_size);
-                // One that begins as the page before it comes from a server that counts no pages.
-                let first = agreements.first().map(|agreement| agreement.id().to_owned());
-                if first.is_some() && first == first_before {
-                    return Ok((Vec::new(), None));
-                }
-                let more = !agreements.is_empty() && (token.is_some() || !by_token && full);
-                Ok((agreements, more.then_some((page + 1, token, first))))
-            }
+            async move { list.page(at).await }
         })
     }
 
-    /// One page: by the token of the page before it, or by its number.
-    async fn page(&self, page: i64, token: Option<String>) -> Result<(Vec<Agreement>, Option<String>), Error> {
-        let call = Call::new(&operations::LIST_AGREEMENTS_V3);
+    async fn page(&self, mut at: At) -> Result<(Vec<Agreement>, Option<At>), Error> {
+        let call = self.limits.call(&operations::LIST_AGREEMENTS_V3);
         let mut request = self.client.recurring().list_agreements_v3();
         if let Some(status) = &self.status {
             request = request.status(status.clone());
@@ -358,13 +384,28 @@ impl ListAgreements {
             request = request.created_after(after);
         }
         call.checked(limits::list_agreements_v3_page_size(self.page_size))?;
-        request = match token {
+        let by_token = at.token.is_some();
+        request = match at.token.take() {
             Some(token) => request.continuation_token(token),
-            None => request.page_size(self.page_size).page_number(page),
+            None => request.page_size(self.page_size).page_number(at.page),
         };
-        let answer = self.client.transport().run(call, || request.clone().send()).await?;
-        let token = answer.header("continuation-token").filter(|token| !token.is_empty()).map(str::to_owned);
-        Ok((answer.into_inner().into_iter().map(Agreement::from).collect(), token))
+        let answer = self.client.transport().run(call.clone(), || request.clone().send()).await?;
+        let ids: Vec<&str> = answer.iter().map(|agreement| agreement.id.as_str()).collect();
+        let mut fresh = at.rounds.take(&ids).into_iter();
+        // Where there are tokens, the last page has none.
+        let next = match answer.header("continuation-token").filter(|token| !token.is_empty()) {
+            Some(token) => {
+                at.tokens.go_on(token, &call, answer.http_status())?;
+                Some(At { token: Some(token.to_owned()), ..at })
+            }
+            None if by_token => None,
+            None => {
+                let is_last = i64::try_from(ids.len()) != Ok(self.page_size);
+                at.rounds.next(at.page, &ids, is_last).map(|page| At { page, ..at })
+            }
+        };
+        let given = answer.into_inner().into_iter().filter(|_| fresh.next() == Some(true)).map(Agreement::from);
+        Ok((given.collect(), next))
     }
 }
 
@@ -377,7 +418,30 @@ pub struct WaitUntilActive {
     schedule: Schedule,
 }
 
-waits!(WaitUntilActive -> Agreement, every "2 s, as Vipps asks.");
+waits!(WaitUntilActive -> AgreementDecision, every "2 s, as Vipps asks.");
+
+/// What became of a drafted agreement. Complete on purpose: a status that is added later is
+/// `Undecided`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgreementDecision {
+    /// The customer accepted: it can be charged.
+    Active(Agreement),
+    /// It cannot be charged: the customer declined, nobody decided in time, or it was ended.
+    NotActive(Agreement),
+    /// PENDING still at the deadline, or in a status that this version does not know: as it was
+    /// last seen. Look again later.
+    Undecided(Agreement),
+}
+
+impl AgreementDecision {
+    /// The agreement as it was last seen.
+    #[must_use]
+    pub fn agreement(&self) -> &Agreement {
+        match self {
+            Self::Active(agreement) | Self::NotActive(agreement) | Self::Undecided(agreement) => agreement,
+        }
+    }
+}
 
 impl WaitUntilActive {
     /// Waits.
@@ -386,14 +450,19 @@ impl WaitUntilActive {
     ///
     /// [`Error`] of a look that cannot end otherwise, or of the last look when none has
     /// succeeded by the deadline.
-    pub async fn wait(self) -> Result<Agreement, Error> {
+    pub async fn wait(self) -> Result<AgreementDecision, Error> {
         let Self { agreements, id, schedule } = self;
         let clock = agreements.client.transport().clock().clone();
         let look = |limit| {
             let get = agreements.get(id.as_str()).max_attempts(2).deadline(limit);
             async move { get.send().await.map(Response::into_inner) }
         };
-        watch(&*clock, schedule, look, |agreement: &Agreement| agreement.status() != Some(&AgreementStatus::Pending))
-            .await
+        let settled = |agreement: &Agreement| agreement.status() != Some(&AgreementStatus::Pending);
+        let agreement = watch(&*clock, schedule, look, settled).await?;
+        Ok(match agreement.status() {
+            Some(AgreementStatus::Active) => AgreementDecision::Active(agreement),
+            Some(AgreementStatus::Stopped | AgreementStatus::Expired) => AgreementDecision::NotActive(agreement),
+            _ => AgreementDecision::Undecided(agreement),
+        })
     }
 }

@@ -12,63 +12,100 @@
 
 use std::time::Duration;
 
-use vipps_core::types::{IdempotencyKey, Place, Violation};
-use vipps_core::{Call, Error, Operation};
+use vipps_core::types::{BaseUrl, IdempotencyKey, Place, Violation};
+use vipps_core::{Call, Error, KeyRule, KeyUse, Operation};
 
 use crate::client::Client;
 
-/// What every call can be told.
+/// What every call can be told. Clones are the same call, with the same key.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) client: Client,
-    pub(crate) key: Option<IdempotencyKey>,
-    pub(crate) sequence: Option<u64>,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) max_attempts: Option<u32>,
+    operation: &'static Operation,
+    key_use: KeyUse,
+    /// The key is derived from what the call is about and this number.
+    sequence: Option<u64>,
+    is_first_use: bool,
+    deadline: Option<Duration>,
+    max_attempts: Option<u32>,
 }
 
 impl Options {
-    pub(crate) fn new(client: &Client) -> Self {
-        Self { client: client.clone(), key: None, sequence: None, deadline: None, max_attempts: None }
+    /// Those of a new call, whose key is drawn here.
+    pub(crate) fn new(client: &Client, operation: &'static Operation) -> Self {
+        let key_use = match operation.key_rule() {
+            KeyRule::Required(_) | KeyRule::Optional(_) if !operation.is_read() => KeyUse::drawn(),
+            _ => KeyUse::keyless(),
+        };
+        let (sequence, is_first_use, deadline, max_attempts) = (None, false, None, None);
+        Self { client: client.clone(), operation, key_use, sequence, is_first_use, deadline, max_attempts }
     }
 
-    /// The key of a write: given, derived from what it is about, or random.
-    pub(crate) fn settle_key(&self, operation: &Operation, reference: &str) -> IdempotencyKey {
-        match (&self.key, self.sequence) {
-            (Some(key), _) => key.clone(),
-            (None, Some(sequence)) => {
-                IdempotencyKey::derived(self.client.sales_unit().as_str(), operation.id(), reference, sequence)
+    /// Those of a call that carries no key, though its operation would take one.
+    #[cfg(feature = "psp")]
+    pub(crate) fn keyless(client: &Client, operation: &'static Operation) -> Self {
+        Self { key_use: KeyUse::keyless(), ..Self::new(client, operation) }
+    }
+
+    pub(crate) fn give_key(&mut self, key: IdempotencyKey) {
+        (self.key_use, self.sequence) = (KeyUse::given(key), None);
+    }
+
+    pub(crate) fn derive_key(&mut self, sequence: u64) {
+        (self.key_use, self.sequence) = (KeyUse::keyless(), Some(sequence));
+    }
+
+    pub(crate) fn say_first_use(&mut self) {
+        self.is_first_use = true;
+    }
+
+    pub(crate) fn limit(&mut self, deadline: Duration) {
+        self.deadline = Some(deadline);
+    }
+
+    pub(crate) fn limit_attempts(&mut self, attempts: u32) {
+        self.max_attempts = Some(attempts);
+    }
+
+    /// The key and its use; `None` where one is to be derived and `name`, which tells what the
+    /// call is about, is missing.
+    pub(crate) fn key_use(&self, name: Option<&str>) -> Option<KeyUse> {
+        let key_use = match self.sequence {
+            None => self.key_use.clone(),
+            Some(sequence) => {
+                let name = name.filter(|name| !name.is_empty())?;
+                let sales_unit = self.client.sales_unit().as_str();
+                let key = IdempotencyKey::derived(sales_unit, self.operation.word(), name, sequence);
+                self.key_use.clone().under(key)
             }
-            (None, None) => IdempotencyKey::random(),
-        }
+        };
+        Some(if self.is_first_use { key_use.first_use() } else { key_use })
     }
 
-    /// As [`Options::settle_key`], where the merchant's own name of the thing is optional: a
-    /// key that is to be derived needs it, or two things would share one.
-    pub(crate) fn settle_named_key(
-        &self,
-        operation: &'static Operation,
-        name: Option<&str>,
-        field: &str,
-    ) -> Result<IdempotencyKey, Error> {
-        let derived = self.key.is_none() && self.sequence.is_some();
-        if derived && name.is_none_or(str::is_empty) {
-            let broken = Place::ROOT.field(field).broken("is required to derive a key from it");
-            return Err(self.call(operation).invalid(&broken));
+    /// The call itself. `field` holds what a key is derived from.
+    pub(crate) fn call(&self, subject: Option<String>, name: Option<&str>, field: &str) -> Result<Call, Error> {
+        let mut call = Call::new(self.operation);
+        if let Some(subject) = subject {
+            call = call.subject(subject);
         }
-        Ok(self.settle_key(operation, name.unwrap_or_default()))
-    }
-
-    pub(crate) fn call(&self, operation: &'static Operation) -> Call {
-        let mut call = Call::new(operation);
         if let Some(limit) = self.deadline {
             call = call.deadline(limit);
         }
         if let Some(attempts) = self.max_attempts {
             call = call.max_attempts(attempts);
         }
-        call
+        match self.key_use(name) {
+            Some(key_use) => Ok(call.key_use(key_use)),
+            // Two things would share one key.
+            None => Err(call.invalid(&Place::ROOT.field(field).broken("is required to derive a key from it"))),
+        }
     }
+}
+
+/// The key of a call as a generated request takes it. The transport sends that of the call in
+/// any case.
+pub(crate) fn key_text(call: &Call) -> &str {
+    call.idempotency_key().map_or("", IdempotencyKey::as_str)
 }
 
 /// An address that Vipps sends people or calls to: https, or the scheme of an app where
@@ -81,11 +118,9 @@ pub(crate) fn address(url: &str, at: &Place<'_>, app_scheme: bool) -> Result<(),
     if !named || rest.trim_start_matches('/').is_empty() || url.contains(char::is_whitespace) {
         return Err(at.broken(format!("must be {wanted}")));
     }
-    let host = rest.trim_start_matches("//").split(['/', '?', '#']).next().unwrap_or_default();
-    let name = if host.starts_with("[::1]") { "[::1]" } else { host.split(':').next().unwrap_or_default() };
     let allowed = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
-        "http" => matches!(name, "localhost" | "127.0.0.1" | "[::1]"),
+        "http" => url.parse().is_ok_and(|address: BaseUrl| address.is_loopback()),
         "javascript" | "data" | "file" => false,
         _ => app_scheme,
     };
@@ -114,8 +149,15 @@ pub(crate) fn date(text: &str, at: &Place<'_>) -> Result<(), Violation> {
     if fits { Ok(()) } else { Err(at.broken("must be a date such as 2026-12-24")) }
 }
 
+/// A call with what it is about: by what errors and observers name it, and, after `key`, what a
+/// derived key hashes, with the field that this comes from. Without `key` they are the same.
 macro_rules! call {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* } -> $answer:ty) => {
+    (
+        $(#[$meta:meta])*
+        $name:ident { $($field:ident: $kind:ty),* } -> $answer:ty,
+        of $operation:ident, about |$it:ident| $subject:expr
+        $(, key |$named:ident| $key_name:expr, from $source:literal)?
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
         #[must_use = "nothing is sent before `send` or `.await`"]
@@ -125,18 +167,39 @@ macro_rules! call {
         }
 
         impl $name {
-            /// How long this call may take with all its attempts and waits. Default: as the
-            /// client has it, 30 s; zero is refused before sending.
+            /// What is called.
+            pub(crate) const OPERATION: &'static vipps_core::Operation = &operations::$operation;
+
+            /// How long this call may take with all its attempts and waits, an attempt at most
+            /// half of it. Default: as the client has it, 30 s; zero is refused before sending.
             pub fn deadline(mut self, limit: std::time::Duration) -> Self {
-                self.options.deadline = Some(limit);
+                self.options.limit(limit);
                 self
             }
 
             /// Attempts of this call, the first included; 1 means no retry. Default: as the
             /// client has it, 4; zero is refused before sending.
             pub fn max_attempts(mut self, attempts: u32) -> Self {
-                self.options.max_attempts = Some(attempts);
+                self.options.limit_attempts(attempts);
                 self
+            }
+
+            /// The key that every attempt will carry, to be kept before the call is sent; `None`
+            /// where the operation takes none, or one is to be derived from a name that is missing.
+            #[must_use]
+            pub fn key(&self) -> Option<vipps_core::types::IdempotencyKey> {
+                self.options.key_use(self.key_name().as_deref())?.key().cloned()
+            }
+
+            fn subject(&self) -> Option<String> {
+                let $it = self;
+                $subject
+            }
+
+            $crate::call::key_name! { $(|$named| $key_name, from $source)? }
+
+            pub(crate) fn call(&self) -> Result<vipps_core::Call, vipps_core::Error> {
+                self.options.call(self.subject(), self.key_name().as_deref(), Self::KEY_SOURCE)
             }
         }
 
@@ -152,19 +215,46 @@ macro_rules! call {
     };
 }
 
+/// What a derived key hashes.
+macro_rules! key_name {
+    () => {
+        const KEY_SOURCE: &'static str = "";
+
+        fn key_name(&self) -> Option<String> {
+            self.subject()
+        }
+    };
+    (|$it:ident| $name:expr, from $source:literal) => {
+        const KEY_SOURCE: &'static str = $source;
+
+        fn key_name(&self) -> Option<String> {
+            let $it = self;
+            $name
+        }
+    };
+}
+
 macro_rules! keyed {
     ($($name:ident),*) => { $(
         impl $name {
             /// The key of this call: 1 to 50 characters (Recurring 1 to 40, without `#?/\\`).
-            /// Default: a random one.
+            /// Default: a random one, drawn when the call is built; `key()` tells it, and
+            /// clones of the call share it.
             ///
             /// Give the key of an earlier call to repeat it, whenever: it takes effect once.
             /// After a final refusal take a new one (see
             /// [`key_is_spent`](vipps_core::Refused::key_is_spent)), and never give it to another operation.
-            /// A call that is dropped before it has answered, by a timeout around it, takes
-            /// a random key with it: choose and keep the key first where that matters.
+            /// A key that is given counts as used before, unless [`first_use`](Self::first_use)
+            /// says otherwise.
             pub fn idempotency_key(mut self, key: vipps_core::types::IdempotencyKey) -> Self {
-                self.options.key = Some(key);
+                self.options.give_key(key);
+                self
+            }
+
+            /// Nobody has sent a request with this key before. An error then says that nothing
+            /// happened where an earlier call would leave it open.
+            pub fn first_use(mut self) -> Self {
+                self.options.say_first_use();
                 self
             }
         }
@@ -175,12 +265,13 @@ macro_rules! derivable {
     ($($name:ident),*) => { $(
         impl $name {
             /// A key derived from the sales unit, the operation, the merchant's or Vipps' name
-            /// of the thing and this number, so that any process arrives at the same one.
+            /// of the thing and this number, so that any process arrives at the same one, with
+            /// any version of this library.
             ///
             /// Count up for each further call of the same kind on the same thing, and after a
             /// final refusal: the same key would get the same refusal again.
             pub fn derived_key(mut self, sequence: u64) -> Self {
-                self.options.sequence = Some(sequence);
+                self.options.derive_key(sequence);
                 self
             }
         }
@@ -192,4 +283,4 @@ pub(crate) fn unbuilt(call: &Call, error: &dyn std::fmt::Display) -> Error {
     call.invalid(&Place::ROOT.field("body").broken(error.to_string()))
 }
 
-pub(crate) use {call, derivable, keyed};
+pub(crate) use {call, derivable, key_name, keyed};

@@ -1,7 +1,7 @@
 //! Charges: collections under an agreement, in its currency.
 //!
-//! Requests carry the value of an amount alone, so only Vipps knows whether its currency is
-//! that of the agreement: [`Agreement::currency`](crate::Agreement::currency) tells it.
+//! Requests carry the value of an amount alone. An [`AgreementRef`] knows the currency, and
+//! amounts in another are refused before they are sent.
 
 use futures_util::stream::Stream;
 use vipps_core::types::{Amount, Currency, Place};
@@ -9,10 +9,11 @@ use vipps_core::{Error, Response};
 use vipps_recurring::enums::{ChargeCreationTypeV3, ChargeStatus, TransactionType};
 use vipps_recurring::{limits, operations, types};
 
-use crate::batch::CreateMany;
-use crate::call::{Options, call, derivable, keyed, unbuilt};
+use crate::batch::{BatchCharge, BatchResult, CreateMany, Settled};
+use crate::call::{Options, call, derivable, key_text, keyed, unbuilt};
+use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
-use crate::pages::pages;
+use crate::pages::{Limits, Tokens, paged, pages};
 use crate::wait::{Schedule, waits, watch};
 
 /// Charges of a client; see [`Client::charges`].
@@ -29,7 +30,7 @@ pub struct Charge(Box<types::ChargeResponseV3>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreatedCharge(types::ChargeReference);
 
-/// A charge to create under an agreement. Its amount is in the currency of the agreement.
+/// A charge to create under an agreement, in whose currency its amount must be.
 ///
 /// ```
 /// use vipps::{Amount, NewCharge};
@@ -38,7 +39,10 @@ pub struct CreatedCharge(types::ChargeReference);
 /// # let _ = december;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct NewCharge(Box<types::CreateChargeV3>);
+pub struct NewCharge {
+    pub(crate) request: Box<types::CreateChargeV3>,
+    pub(crate) currency: Currency,
+}
 
 impl NewCharge {
     /// A charge that is due on a date (`2026-12-24`), tried again for 0 to 14 days, and
@@ -46,8 +50,8 @@ impl NewCharge {
     #[must_use]
     pub fn recurring(amount: Amount, description: impl Into<String>, due: impl Into<String>, retry_days: i64) -> Self {
         let mut charge = Self::new(amount, description);
-        charge.0.due = Some(due.into());
-        charge.0.retry_days = Some(retry_days);
+        charge.request.due = Some(due.into());
+        charge.request.retry_days = Some(retry_days);
         charge
     }
 
@@ -55,7 +59,7 @@ impl NewCharge {
     #[must_use]
     pub fn unscheduled(amount: Amount, description: impl Into<String>) -> Self {
         let mut charge = Self::new(amount, description);
-        charge.0.type_ = Some(ChargeCreationTypeV3::Unscheduled);
+        charge.request.type_ = Some(ChargeCreationTypeV3::Unscheduled);
         charge
     }
 
@@ -64,34 +68,35 @@ impl NewCharge {
             .amount(amount.minor_units())
             .description(description.into())
             .transaction_type(TransactionType::DirectCapture);
-        Self(Box::new(charge.try_into().expect("every required field is given")))
+        let request = Box::new(charge.try_into().expect("every required field is given"));
+        Self { request, currency: amount.currency().clone() }
     }
 
     /// Only reserves the money; capture it with [`Charges::capture`].
     #[must_use]
     pub fn reserve(mut self) -> Self {
-        self.0.transaction_type = TransactionType::ReserveCapture;
+        self.request.transaction_type = TransactionType::ReserveCapture;
         self
     }
 
     /// The merchant's id of the charge: 1 to 64 letters, digits and hyphens, unique.
     #[must_use]
     pub fn order_id(mut self, id: impl Into<String>) -> Self {
-        self.0.order_id = Some(id.into());
+        self.request.order_id = Some(id.into());
         self
     }
 
-    /// Every field, as the document names it.
+    /// Every field, as the document names it. Its amount stays in the currency of the charge.
     pub fn raw_mut(&mut self) -> &mut types::CreateChargeV3 {
-        &mut self.0
+        &mut self.request
     }
 }
 
 impl Charge {
     /// The id of the charge.
     #[must_use]
-    pub fn id(&self) -> &str {
-        &self.0.id
+    pub fn id(&self) -> ChargeId {
+        ChargeId::new(self.0.id.as_str())
     }
 
     /// How far it went.
@@ -150,8 +155,8 @@ impl Charge {
 impl CreatedCharge {
     /// The id of the charge: the merchant's order id where one was given.
     #[must_use]
-    pub fn id(&self) -> Option<&str> {
-        self.0.charge_id.as_deref()
+    pub fn id(&self) -> Option<ChargeId> {
+        self.0.charge_id.as_deref().map(ChargeId::new)
     }
 
     /// Everything the answer held, as the document names it.
@@ -173,40 +178,63 @@ impl Charges {
     }
 
     /// Creates a charge; its answer holds the id.
-    pub fn create(&self, agreement_id: impl Into<String>, charge: NewCharge) -> CreateCharge {
-        CreateCharge { options: Options::new(&self.client), agreement_id: agreement_id.into(), charge }
+    pub fn create(&self, agreement: impl Into<AgreementRef>, charge: NewCharge) -> CreateCharge {
+        CreateCharge {
+            options: Options::new(&self.client, CreateCharge::OPERATION),
+            agreement: agreement.into(),
+            charge,
+        }
     }
 
     /// Creates any number of charges, of any agreements, in parts of at most 2000, each with
     /// a stable key; says of every charge what became of it.
-    pub fn create_many(&self, charges: Vec<types::CreateChargeAsyncV3>) -> CreateMany {
-        CreateMany::new(self.client.clone(), charges)
+    ///
+    /// A charge is an agreement with a [`NewCharge`] that has an order id and a due date, or the
+    /// request's own type, whose amount has no currency to compare.
+    pub fn create_many<C: Into<BatchCharge>>(&self, charges: impl IntoIterator<Item = C>) -> CreateMany {
+        CreateMany::new(&self.client, charges.into_iter().map(Into::into).collect())
+    }
+
+    /// Reads every charge of a batch whose fate its result leaves open, one after the other, and
+    /// says what is there.
+    pub async fn settle(&self, result: &BatchResult) -> Vec<(String, Settled)> {
+        let mut settled = Vec::new();
+        for (agreement_id, order_id) in result.open() {
+            let found = self.get(agreement_id, ChargeId::new(order_id)).send().await;
+            settled.push((order_id.to_owned(), Settled::of(found)));
+        }
+        settled
     }
 
     /// Reads a charge.
-    pub fn get(&self, agreement_id: impl Into<String>, charge_id: impl Into<String>) -> GetCharge {
+    pub fn get(&self, agreement_id: impl Into<AgreementId>, charge_id: impl Into<ChargeId>) -> GetCharge {
         GetCharge {
-            options: Options::new(&self.client),
+            options: Options::new(&self.client, GetCharge::OPERATION),
             agreement_id: agreement_id.into(),
             charge_id: charge_id.into(),
         }
     }
 
     /// Reads a charge by its id alone.
-    pub fn get_by_id(&self, charge_id: impl Into<String>) -> GetChargeById {
-        GetChargeById { options: Options::new(&self.client), charge_id: charge_id.into() }
+    pub fn get_by_id(&self, charge_id: impl Into<ChargeId>) -> GetChargeById {
+        GetChargeById { options: Options::new(&self.client, GetChargeById::OPERATION), charge_id: charge_id.into() }
     }
 
     /// Lists the charges of an agreement, page after page as they are asked for.
-    pub fn list(&self, agreement_id: impl Into<String>) -> ListCharges {
-        ListCharges { client: self.client.clone(), agreement_id: agreement_id.into(), status: None }
+    pub fn list(&self, agreement_id: impl Into<AgreementId>) -> ListCharges {
+        ListCharges {
+            client: self.client.clone(),
+            agreement_id: agreement_id.into(),
+            status: None,
+            limits: Limits::default(),
+        }
     }
 
     /// Cancels a charge, or what is left of a reserved one. The answer's `http_status` is 202
     /// where Vipps does it later: then read the charge.
-    pub fn cancel(&self, agreement_id: impl Into<String>, charge_id: impl Into<String>) -> CancelCharge {
+    pub fn cancel(&self, agreement_id: impl Into<AgreementId>, charge_id: impl Into<ChargeId>) -> CancelCharge {
         CancelCharge {
-            options: Options::new(&self.client),
+            options: Options::new(&self.client, CancelCharge::OPERATION),
             agreement_id: agreement_id.into(),
             charge_id: charge_id.into(),
         }
@@ -216,12 +244,12 @@ impl Charges {
     /// answer's `http_status` is 202 where Vipps does it later: then read the charge.
     pub fn capture(
         &self,
-        agreement_id: impl Into<String>,
-        charge_id: impl Into<String>,
+        agreement: impl Into<AgreementRef>,
+        charge_id: impl Into<ChargeId>,
         amount: Amount,
     ) -> CaptureCharge {
-        let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
-        CaptureCharge { options: Options::new(&self.client), agreement_id, charge_id, amount }
+        let (agreement, charge_id) = (agreement.into(), charge_id.into());
+        CaptureCharge { options: Options::new(&self.client, CaptureCharge::OPERATION), agreement, charge_id, amount }
     }
 
     /// Gives captured money back, all of it or a part, in the currency of the agreement; the
@@ -229,15 +257,15 @@ impl Charges {
     /// later: then read the charge.
     pub fn refund(
         &self,
-        agreement_id: impl Into<String>,
-        charge_id: impl Into<String>,
+        agreement: impl Into<AgreementRef>,
+        charge_id: impl Into<ChargeId>,
         amount: Amount,
         description: impl Into<String>,
     ) -> RefundCharge {
-        let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
+        let (agreement, charge_id) = (agreement.into(), charge_id.into());
         RefundCharge {
-            options: Options::new(&self.client),
-            agreement_id,
+            options: Options::new(&self.client, RefundCharge::OPERATION),
+            agreement,
             charge_id,
             amount,
             description: description.into(),
@@ -248,8 +276,8 @@ impl Charges {
     /// it was last seen. Of use once its day has come; until then it is DUE.
     pub fn wait_until_processed(
         &self,
-        agreement_id: impl Into<String>,
-        charge_id: impl Into<String>,
+        agreement_id: impl Into<AgreementId>,
+        charge_id: impl Into<ChargeId>,
     ) -> WaitUntilProcessed {
         let (agreement_id, charge_id) = (agreement_id.into(), charge_id.into());
         WaitUntilProcessed { charges: self.clone(), agreement_id, charge_id, schedule: Schedule::of_a_charge() }
@@ -258,27 +286,36 @@ impl Charges {
 
 call! {
     /// See [`Charges::create`].
-    CreateCharge { agreement_id: String, charge: NewCharge } -> CreatedCharge
+    CreateCharge { agreement: AgreementRef, charge: NewCharge } -> CreatedCharge,
+    of CREATE_CHARGE_V3, about |it| it.charge.request.order_id.clone(),
+    // The same agreement is charged again and again: the order id tells the charges apart.
+    key |it| it.charge.request.order_id.as_ref().map(|order| format!("{}/{order}", it.agreement.id())),
+    from "orderId"
 }
 call! {
     /// See [`Charges::get`].
-    GetCharge { agreement_id: String, charge_id: String } -> Charge
+    GetCharge { agreement_id: AgreementId, charge_id: ChargeId } -> Charge,
+    of FETCH_CHARGE_V3, about |it| Some(it.charge_id.as_str().to_owned())
 }
 call! {
     /// See [`Charges::get_by_id`].
-    GetChargeById { charge_id: String } -> Charge
+    GetChargeById { charge_id: ChargeId } -> Charge,
+    of FETCH_CHARGE_BY_ID_V3, about |it| Some(it.charge_id.as_str().to_owned())
 }
 call! {
     /// See [`Charges::cancel`].
-    CancelCharge { agreement_id: String, charge_id: String } -> ()
+    CancelCharge { agreement_id: AgreementId, charge_id: ChargeId } -> (),
+    of CANCEL_CHARGE_V3, about |it| Some(it.charge_id.as_str().to_owned())
 }
 call! {
     /// See [`Charges::capture`].
-    CaptureCharge { agreement_id: String, charge_id: String, amount: Amount } -> ()
+    CaptureCharge { agreement: AgreementRef, charge_id: ChargeId, amount: Amount } -> (),
+    of CAPTURE_CHARGE_V3, about |it| Some(it.charge_id.as_str().to_owned())
 }
 call! {
     /// See [`Charges::refund`].
-    RefundCharge { agreement_id: String, charge_id: String, amount: Amount, description: String } -> ()
+    RefundCharge { agreement: AgreementRef, charge_id: ChargeId, amount: Amount, description: String } -> (),
+    of REFUND_CHARGE_V3, about |it| Some(it.charge_id.as_str().to_owned())
 }
 keyed!(CreateCharge, CancelCharge, CaptureCharge, RefundCharge);
 derivable!(CreateCharge, CancelCharge, CaptureCharge, RefundCharge);
@@ -290,20 +327,17 @@ impl CreateCharge {
     ///
     /// [`Error`]: `Indeterminate` when the charge may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<CreatedCharge>, Error> {
-        let operation = &operations::CREATE_CHARGE_V3;
-        // The same agreement is charged again and again: the order id tells the charges apart.
-        let name = self.charge.0.order_id.as_ref().map(|order_id| format!("{}/{order_id}", self.agreement_id));
-        let key = self.options.settle_named_key(operation, name.as_deref(), "orderId")?;
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         let body = Place::ROOT;
-        call.checked(body.field("amount").range(self.charge.0.amount, Some(1), None))?;
-        call.checked(limits::create_charge_v3(&self.charge.0, &body))?;
-        if let Some(due) = &self.charge.0.due {
+        call.checked(self.agreement.fits(&self.charge.currency, &body.field("amount")))?;
+        call.checked(body.field("amount").range(self.charge.request.amount, Some(1), None))?;
+        call.checked(limits::create_charge_v3(&self.charge.request, &body))?;
+        if let Some(due) = &self.charge.request.due {
             call.checked(crate::call::date(due, &body.field("due")))?;
         }
         let client = &self.options.client;
-        let request = client.recurring().create_charge_v3().agreement_id(self.agreement_id.as_str());
-        let request = request.idempotency_key(key.as_str()).body(*self.charge.0);
+        let request = client.recurring().create_charge_v3().agreement_id(self.agreement.id());
+        let request = request.idempotency_key(key_text(&call)).body(*self.charge.request);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedCharge))
     }
@@ -316,11 +350,10 @@ impl GetCharge {
     ///
     /// [`Error`]: `Refused` with status 404 means that there is no such charge.
     pub async fn send(self) -> Result<Response<Charge>, Error> {
-        let operation = &operations::FETCH_CHARGE_V3;
         let client = &self.options.client;
         let request = client.recurring().fetch_charge_v3();
-        let request = request.agreement_id(self.agreement_id.as_str()).charge_id(self.charge_id.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let request = request.agreement_id(self.agreement_id.0.as_str()).charge_id(self.charge_id.as_str());
+        let answer = client.transport().run(self.call()?, || request.clone().send()).await?;
         Ok(answer.map(Charge::from))
     }
 }
@@ -332,10 +365,9 @@ impl GetChargeById {
     ///
     /// [`Error`]: `Refused` with status 404 means that there is no such charge.
     pub async fn send(self) -> Result<Response<Charge>, Error> {
-        let operation = &operations::FETCH_CHARGE_BY_ID_V3;
         let client = &self.options.client;
         let request = client.recurring().fetch_charge_by_id_v3().charge_id(self.charge_id.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let answer = client.transport().run(self.call()?, || request.clone().send()).await?;
         Ok(answer.map(Charge::from))
     }
 }
@@ -348,12 +380,11 @@ impl CancelCharge {
     /// [`Error`]: `Refused` when the charge cannot be cancelled any more; `Indeterminate` when
     /// it may have been: repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::CANCEL_CHARGE_V3;
-        let key = self.options.settle_key(operation, &self.charge_id);
+        let call = self.call()?;
         let client = &self.options.client;
-        let request = client.recurring().cancel_charge_v3().agreement_id(self.agreement_id.as_str());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key.as_str());
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+        let request = client.recurring().cancel_charge_v3().agreement_id(self.agreement_id.0.as_str());
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call));
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 
@@ -364,16 +395,15 @@ impl CaptureCharge {
     ///
     /// [`Error`]: `Indeterminate` when it may have taken effect; repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::CAPTURE_CHARGE_V3;
-        let key = self.options.settle_key(operation, &self.charge_id);
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
+        call.checked(self.agreement.fits_amount(&self.amount, &Place::ROOT.field("amount")))?;
         let body = types::CaptureRequestV3::builder().amount(self.amount.minor_units());
         let body = types::CaptureRequestV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         call.checked(Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
         call.checked(limits::capture_request_v3(&body, &Place::ROOT))?;
         let client = &self.options.client;
-        let request = client.recurring().capture_charge_v3().agreement_id(self.agreement_id.as_str());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key.as_str()).body(body);
+        let request = client.recurring().capture_charge_v3().agreement_id(self.agreement.id());
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call)).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -385,16 +415,15 @@ impl RefundCharge {
     ///
     /// [`Error`]: `Indeterminate` when it may have taken effect; repeat it with its key.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::REFUND_CHARGE_V3;
-        let key = self.options.settle_key(operation, &self.charge_id);
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
+        call.checked(self.agreement.fits_amount(&self.amount, &Place::ROOT.field("amount")))?;
         let body = types::RefundRequest::builder().amount(self.amount.minor_units()).description(self.description);
         let body = types::RefundRequest::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         call.checked(Place::ROOT.field("amount").range(body.amount, Some(1), None))?;
         call.checked(limits::refund_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
-        let request = client.recurring().refund_charge_v3().agreement_id(self.agreement_id.as_str());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key.as_str()).body(body);
+        let request = client.recurring().refund_charge_v3().agreement_id(self.agreement.id());
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call)).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -404,9 +433,12 @@ impl RefundCharge {
 #[must_use = "nothing is sent before the stream is polled"]
 pub struct ListCharges {
     client: Client,
-    agreement_id: String,
+    agreement_id: AgreementId,
     status: Option<ChargeStatus>,
+    limits: Limits,
 }
+
+paged!(ListCharges);
 
 impl ListCharges {
     /// Only charges with this status.
@@ -416,27 +448,34 @@ impl ListCharges {
     }
 
     /// The charges; ends with the first error. Where Vipps asks to come back later for a
-    /// page, it waits as long as asked.
+    /// page, it waits as long as asked, up to the deadline of a page.
     pub fn stream(self) -> impl Stream<Item = Result<Charge, Error>> + Send {
-        let clock = self.client.transport().clock().clone();
-        pages(clock, None::<String>, move |token| {
+        pages((None, Tokens::default()), move |(token, tokens)| {
             let list = self.clone();
-            async move { list.page(token).await.map(|(charges, token)| (charges, token.map(Some))) }
+            async move { list.page(token, tokens).await }
         })
     }
 
-    async fn page(&self, token: Option<String>) -> Result<(Vec<Charge>, Option<String>), Error> {
-        let mut request = self.client.recurring().list_charges_v3().agreement_id(self.agreement_id.as_str());
+    async fn page(
+        &self,
+        token: Option<String>,
+        mut tokens: Tokens,
+    ) -> Result<(Vec<Charge>, Option<(Option<String>, Tokens)>), Error> {
+        let mut request = self.client.recurring().list_charges_v3().agreement_id(self.agreement_id.0.as_str());
         if let Some(status) = &self.status {
             request = request.status(status.clone());
         }
         if let Some(token) = token {
             request = request.continuation_token(token);
         }
-        let call = vipps_core::Call::new(&operations::LIST_CHARGES_V3);
-        let answer = self.client.transport().run(call, || request.clone().send()).await?;
+        let call = self.limits.call(&operations::LIST_CHARGES_V3).subject(self.agreement_id.0.as_str());
+        let answer = self.client.transport().run(call.clone(), || request.clone().send()).await?;
         let token = answer.header("continuation-token").filter(|token| !token.is_empty()).map(str::to_owned);
-        Ok((answer.into_inner().into_iter().map(Charge::from).collect(), token))
+        if let Some(token) = &token {
+            tokens.go_on(token, &call, answer.http_status())?;
+        }
+        let charges = answer.into_inner().into_iter().map(Charge::from).collect();
+        Ok((charges, token.map(|token| (Some(token), tokens))))
     }
 }
 
@@ -445,8 +484,8 @@ impl ListCharges {
 #[must_use = "nothing is sent before `.await`"]
 pub struct WaitUntilProcessed {
     charges: Charges,
-    agreement_id: String,
-    charge_id: String,
+    agreement_id: AgreementId,
+    charge_id: ChargeId,
     schedule: Schedule,
 }
 
@@ -463,7 +502,7 @@ impl WaitUntilProcessed {
         let Self { charges, agreement_id, charge_id, schedule } = self;
         let clock = charges.client.transport().clock().clone();
         let look = |limit| {
-            let get = charges.get(agreement_id.as_str(), charge_id.as_str()).max_attempts(2).deadline(limit);
+            let get = charges.get(&agreement_id, &charge_id).max_attempts(2).deadline(limit);
             async move { get.send().await.map(Response::into_inner) }
         };
         watch(&*clock, schedule, look, Charge::is_processed).await

@@ -11,8 +11,12 @@ use crate::wait::{Schedule, waits, watch};
 /// is `Undecided`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Approved: the money is reserved and can be captured.
+    /// Approved: money is reserved, and some of it can still be captured.
     Authorized(Payment),
+    /// Approved and captured: the merchant has money of it, and nothing is left to capture.
+    Captured(Payment),
+    /// Approved once, and over: all of the money was released or given back.
+    Closed(Payment),
     /// The customer declined.
     Aborted,
     /// Nobody decided in time.
@@ -55,11 +59,22 @@ impl WaitForDecision {
         };
         let payment: Payment = watch(&*clock, schedule, look, |payment| payment.state() != &State::Created).await?;
         Ok(match payment.state() {
-            State::Authorized => Decision::Authorized(payment),
+            State::Authorized => match (payment.capturable(), payment.refundable()) {
+                (Ok(left), _) if left.minor_units() > 0 || is_untouched(&payment) => Decision::Authorized(payment),
+                (Ok(_), Ok(kept)) if kept.minor_units() > 0 => Decision::Captured(payment),
+                (Ok(_), Ok(_)) => Decision::Closed(payment),
+                // An answer that mixes currencies says nothing of the money.
+                _ => Decision::Undecided(payment),
+            },
             State::Aborted => Decision::Aborted,
             State::Expired => Decision::Expired,
             State::Terminated => Decision::Terminated,
             _ => Decision::Undecided(payment),
         })
     }
+}
+
+/// Nothing was captured or released: sums that lag behind the state say nothing else.
+fn is_untouched(payment: &Payment) -> bool {
+    payment.aggregate().captured().is_zero() && payment.aggregate().cancelled().is_zero()
 }

@@ -41,8 +41,9 @@ pub use vipps_core::types::{
     IdempotencyKey, IdempotencyKeyError, MerchantSerialNumber, Personal, Secret, Timestamp,
 };
 pub use vipps_core::{
-    Clock, ConfigError, Error, Event, Indeterminate, InvalidRequest, NotSent, Observer, Problem, Refused, Report,
-    Response, RetryPolicy, System, TokenError, Unreadable,
+    CallFacts, Clock, ConfigError, Effect, Error, Event, Indeterminate, InvalidRequest, Mismatched, NextStep, NotSent,
+    Observer, OddMember, Operation, Prepared, Problem, Refused, Report, Response, RetryPolicy, System, TokenError,
+    Unreadable,
 };
 
 #[cfg(feature = "epayment")]
@@ -76,6 +77,8 @@ mod agreements;
 #[cfg(feature = "recurring")]
 mod batch;
 #[cfg(feature = "recurring")]
+mod charge_ids;
+#[cfg(feature = "recurring")]
 mod charges;
 #[cfg(feature = "recurring")]
 mod new_agreement;
@@ -86,11 +89,13 @@ mod v2;
 
 #[cfg(feature = "recurring")]
 pub use agreements::{
-    Agreement, AgreementEvent, Agreements, DraftAgreement, DraftedAgreement, ForceAccept, GetAgreement, ListAgreements,
-    UpdateAgreement, WaitUntilActive,
+    Agreement, AgreementDecision, AgreementEvent, Agreements, DraftAgreement, DraftedAgreement, ForceAccept,
+    GetAgreement, ListAgreements, UpdateAgreement, WaitUntilActive,
 };
 #[cfg(feature = "recurring")]
-pub use batch::{BatchOutcome, BatchResult, CreateMany};
+pub use batch::{BatchCharge, BatchOutcome, BatchResult, CreateMany, Settled};
+#[cfg(feature = "recurring")]
+pub use charge_ids::{AgreementId, AgreementRef, ChargeId};
 #[cfg(feature = "recurring")]
 pub use charges::{
     CancelCharge, CaptureCharge, Charge, Charges, CreateCharge, CreatedCharge, GetCharge, GetChargeById, ListCharges,

@@ -207,6 +207,22 @@ impl NewAgreement {
         &mut self.draft
     }
 
+    /// The merchant's own name of it: the external id.
+    pub(crate) fn own_id(&self) -> Option<&str> {
+        self.draft.external_id.as_deref()
+    }
+
+    /// The currency of the pricing.
+    pub(crate) fn currency(&self) -> Currency {
+        match &self.draft.pricing {
+            PricingRequestV3::Legacy(legacy) => legacy.currency.clone(),
+            PricingRequestV3::Variable(variable) => variable.currency.clone(),
+            PricingRequestV3::Flexible(flexible) => flexible.currency.clone(),
+            // Of a kind that this version does not know.
+            _ => Currency::from("XXX"),
+        }
+    }
+
     pub(crate) fn into_request(self) -> types::DraftAgreementV3 {
         *self.draft
     }

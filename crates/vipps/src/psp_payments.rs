@@ -165,47 +165,65 @@ impl Psp {
         Self { client }
     }
 
-    /// Initiates a payment. Sent once: nothing published says that Vipps honours a key here.
+    /// Initiates a payment. It carries no key, since nothing published says that Vipps honours one
+    /// here; its id is unique, so that a lost attempt is repeated and cannot make a second one.
     pub fn initiate(&self, payment: types::InitiatePaymentRequest) -> InitiatePspPayment {
-        InitiatePspPayment { options: Options::new(&self.client), payment: Box::new(payment) }
+        InitiatePspPayment {
+            options: Options::keyless(&self.client, InitiatePspPayment::OPERATION),
+            payment: Box::new(payment),
+        }
     }
 
-    /// Reports what became of several payments. Sent once, as [`Psp::initiate`].
+    /// Reports what became of several payments. Sent once: a second report may count twice.
     pub fn update_status(&self, statuses: types::PaymentStatus) -> UpdatePspStatus {
-        UpdatePspStatus { options: Options::new(&self.client), statuses: Box::new(statuses) }
+        UpdatePspStatus {
+            options: Options::keyless(&self.client, UpdatePspStatus::OPERATION),
+            statuses: Box::new(statuses),
+        }
     }
 
     /// Reads a payment with its summary and log.
     pub fn details(&self, psp_transaction_id: impl Into<String>) -> GetPspDetails {
-        GetPspDetails { options: Options::new(&self.client), psp_transaction_id: psp_transaction_id.into() }
+        GetPspDetails {
+            options: Options::keyless(&self.client, GetPspDetails::OPERATION),
+            psp_transaction_id: psp_transaction_id.into(),
+        }
     }
 
-    /// Approves a payment in the customer's place; test environment only. Sent once.
+    /// Approves a payment in the customer's place; test environment only.
     pub fn force_approve(
         &self,
         psp_transaction_id: impl Into<String>,
         approval: types::ForceApproveRequest,
     ) -> ForceApprovePsp {
         let psp_transaction_id = psp_transaction_id.into();
-        ForceApprovePsp { options: Options::new(&self.client), psp_transaction_id, approval: Box::new(approval) }
+        ForceApprovePsp {
+            options: Options::keyless(&self.client, ForceApprovePsp::OPERATION),
+            psp_transaction_id,
+            approval: Box::new(approval),
+        }
     }
 }
 
 call! {
     /// See [`Psp::initiate`].
-    InitiatePspPayment { payment: Box<types::InitiatePaymentRequest> } -> InitiatedPspPayment
+    InitiatePspPayment { payment: Box<types::InitiatePaymentRequest> } -> InitiatedPspPayment,
+    of INITIATE_PAYMENT_V3, about |it| Some(it.payment.psp_transaction_id.clone())
 }
 call! {
     /// See [`Psp::update_status`].
-    UpdatePspStatus { statuses: Box<types::PaymentStatus> } -> PspReportReceipt
+    UpdatePspStatus { statuses: Box<types::PaymentStatus> } -> PspReportReceipt,
+    of UPDATESTATUS, about |_it| None
 }
 call! {
     /// See [`Psp::details`].
-    GetPspDetails { psp_transaction_id: String } -> PspPaymentDetails
+    GetPspDetails { psp_transaction_id: String } -> PspPaymentDetails,
+    of GET_PSP_PAYMENT_DETAILS, about |it| Some(it.psp_transaction_id.clone())
 }
 call! {
     /// See [`Psp::force_approve`].
-    ForceApprovePsp { psp_transaction_id: String, approval: Box<types::ForceApproveRequest> } -> ()
+    ForceApprovePsp { psp_transaction_id: String, approval: Box<types::ForceApproveRequest> } -> (),
+    of INTEGRATION_TEST_APPROVE_PAYMENT, about |it| Some(it.psp_transaction_id.clone())
 }
 
 /// PSP payments are in kroner of Norway alone.
@@ -217,14 +235,14 @@ fn norwegian(currency: Option<&str>, at: &Place<'_>) -> Result<(), Violation> {
 }
 
 impl InitiatePspPayment {
-    /// Sends it, once.
+    /// Sends it.
     ///
     /// # Errors
     ///
-    /// [`Error`]: `Indeterminate` when the answer was lost: read the details before trying
-    /// again; a second attempt gets code 44 when the first arrived.
+    /// [`Error`]: code 44 when there is a payment with this id, which may be our own of a lost
+    /// attempt: read the details.
     pub async fn send(self) -> Result<Response<InitiatedPspPayment>, Error> {
-        let call = self.options.call(&operations::INITIATE_PAYMENT_V3);
+        let call = self.call()?;
         let body = Place::ROOT;
         call.checked(limits::initiate_payment_request(&self.payment, &body))?;
         call.checked(body.field("amount").range(self.payment.amount, Some(1), None))?;
@@ -244,7 +262,7 @@ impl UpdatePspStatus {
     ///
     /// [`Error`]: `Indeterminate` when the answer was lost: read the details.
     pub async fn send(self) -> Result<Response<PspReportReceipt>, Error> {
-        let call = self.options.call(&operations::UPDATESTATUS);
+        let call = self.call()?;
         let transactions = Place::ROOT.field("transactions");
         for (index, transaction) in self.statuses.transactions.iter().flatten().enumerate() {
             let place = transactions.index(index);
@@ -267,7 +285,7 @@ impl GetPspDetails {
     ///
     /// [`Error`]: `Refused` when there is no such payment.
     pub async fn send(self) -> Result<Response<PspPaymentDetails>, Error> {
-        let call = self.options.call(&operations::GET_PSP_PAYMENT_DETAILS);
+        let call = self.call()?;
         let client = &self.options.client;
         let request = client.psp_api().get_psp_payment_details().psp_transaction_id(self.psp_transaction_id.as_str());
         Ok(client.transport().run(call, || request.clone().send()).await?.map(PspPaymentDetails))
@@ -275,13 +293,13 @@ impl GetPspDetails {
 }
 
 impl ForceApprovePsp {
-    /// Sends it, once.
+    /// Sends it.
     ///
     /// # Errors
     ///
     /// [`Error`]: `Refused` outside the test environment.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let call = self.options.call(&operations::INTEGRATION_TEST_APPROVE_PAYMENT);
+        let call = self.call()?;
         call.checked(limits::force_approve_request(&self.approval, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.psp_api().integration_test_approve_payment();

@@ -10,7 +10,7 @@ use vipps_checkout::{limits, operations, types};
 use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
-use crate::call::{Options, address, call, derivable, keyed};
+use crate::call::{Options, address, call, derivable, key_text, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
 
@@ -92,22 +92,26 @@ impl Sessions {
 
     /// Creates a session: a [`types::PaymentSession`] or a [`types::SubscriptionSession`].
     pub fn create(&self, session: impl Into<InitiateSessionRequest>) -> CreateSession {
-        CreateSession { options: Options::new(&self.client), session: session.into() }
+        CreateSession { options: Options::new(&self.client, CreateSession::OPERATION), session: session.into() }
     }
 
     /// Polls a session.
     pub fn get(&self, reference: impl Into<String>) -> GetSession {
-        GetSession { options: Options::new(&self.client), reference: reference.into() }
+        GetSession { options: Options::new(&self.client, GetSession::OPERATION), reference: reference.into() }
     }
 
     /// Replaces the transaction or the shipping options of a session that is not yet paid.
     pub fn update(&self, reference: impl Into<String>, change: types::UpdateSessionRequest) -> UpdateSession {
-        UpdateSession { options: Options::new(&self.client), reference: reference.into(), change: Box::new(change) }
+        UpdateSession {
+            options: Options::new(&self.client, UpdateSession::OPERATION),
+            reference: reference.into(),
+            change: Box::new(change),
+        }
     }
 
     /// Ends a session.
     pub fn expire(&self, reference: impl Into<String>) -> ExpireSession {
-        ExpireSession { options: Options::new(&self.client), reference: reference.into() }
+        ExpireSession { options: Options::new(&self.client, ExpireSession::OPERATION), reference: reference.into() }
     }
 
     /// Waits until the customer is done with a session, or the deadline: gives it as it was
@@ -120,22 +124,35 @@ impl Sessions {
 
 call! {
     /// See [`Sessions::create`].
-    CreateSession { session: InitiateSessionRequest } -> CreatedSession
+    CreateSession { session: InitiateSessionRequest } -> CreatedSession,
+    of CREATE_SESSION, about |it| reference_of(&it.session), key |it| reference_of(&it.session), from "reference"
 }
 call! {
     /// See [`Sessions::get`].
-    GetSession { reference: String } -> Session
+    GetSession { reference: String } -> Session,
+    of GET_SESSION, about |it| Some(it.reference.clone())
 }
 call! {
     /// See [`Sessions::update`].
-    UpdateSession { reference: String, change: Box<types::UpdateSessionRequest> } -> ()
+    UpdateSession { reference: String, change: Box<types::UpdateSessionRequest> } -> (),
+    of UPDATE_SESSION, about |it| Some(it.reference.clone())
 }
 call! {
     /// See [`Sessions::expire`].
-    ExpireSession { reference: String } -> ()
+    ExpireSession { reference: String } -> (),
+    of EXPIRE_SESSION, about |it| Some(it.reference.clone())
 }
 keyed!(CreateSession, UpdateSession, ExpireSession);
 derivable!(CreateSession, UpdateSession, ExpireSession);
+
+/// The merchant's own name of a session.
+fn reference_of(session: &InitiateSessionRequest) -> Option<String> {
+    match session {
+        InitiateSessionRequest::Payment(session) => session.reference.clone(),
+        InitiateSessionRequest::Subscription(session) => session.reference.clone(),
+        _ => None,
+    }
+}
 
 /// Addresses and amounts, which the document leaves to prose.
 fn check(session: &InitiateSessionRequest) -> Result<(), Violation> {
@@ -167,18 +184,11 @@ impl CreateSession {
     ///
     /// [`Error`]: `Refused` with status 409 when the reference is taken.
     pub async fn send(self) -> Result<Response<CreatedSession>, Error> {
-        let operation = &operations::CREATE_SESSION;
-        let reference = match &self.session {
-            InitiateSessionRequest::Payment(session) => session.reference.as_deref(),
-            InitiateSessionRequest::Subscription(session) => session.reference.as_deref(),
-            _ => None,
-        };
-        let key = self.options.settle_named_key(operation, reference, "reference")?;
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         call.checked(limits::initiate_session_request(&self.session, &Place::ROOT))?;
         call.checked(check(&self.session))?;
         let client = &self.options.client;
-        let request = client.checkout().create_session().idempotency_key(key.as_str()).body(self.session);
+        let request = client.checkout().create_session().idempotency_key(key_text(&call)).body(self.session);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedSession))
     }
@@ -191,10 +201,9 @@ impl GetSession {
     ///
     /// [`Error`]: `Refused` with code Session-00100 when the session is unknown or gone.
     pub async fn send(self) -> Result<Response<Session>, Error> {
-        let operation = &operations::GET_SESSION;
         let client = &self.options.client;
         let request = client.checkout().get_session().reference(self.reference.as_str());
-        let answer = client.transport().run(self.options.call(operation), || request.clone().send()).await?;
+        let answer = client.transport().run(self.call()?, || request.clone().send()).await?;
         Ok(answer.map(|raw| Session(Box::new(raw))))
     }
 }
@@ -206,13 +215,11 @@ impl UpdateSession {
     ///
     /// [`Error`]: `Refused` when the session is paid, ended or unknown.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::UPDATE_SESSION;
-        let key = self.options.settle_key(operation, &self.reference);
-        let call = self.options.call(operation).key(&key);
+        let call = self.call()?;
         call.checked(limits::update_session_request(&self.change, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.checkout().update_session().reference(self.reference.as_str());
-        let request = request.idempotency_key(key.as_str()).body(*self.change);
+        let request = request.idempotency_key(key_text(&call)).body(*self.change);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -224,12 +231,11 @@ impl ExpireSession {
     ///
     /// [`Error`]: `Refused` when the session is paid, ended or unknown.
     pub async fn send(self) -> Result<Response<()>, Error> {
-        let operation = &operations::EXPIRE_SESSION;
-        let key = self.options.settle_key(operation, &self.reference);
+        let call = self.call()?;
         let client = &self.options.client;
         let request =
-            client.checkout().expire_session().reference(self.reference.as_str()).idempotency_key(key.as_str());
-        client.transport().run(self.options.call(operation).key(&key), || request.clone().send()).await
+            client.checkout().expire_session().reference(self.reference.as_str()).idempotency_key(key_text(&call));
+        client.transport().run(call, || request.clone().send()).await
     }
 }
 

@@ -67,7 +67,10 @@ impl V2 {
     /// [`Error`], as every read.
     pub async fn fetch_agreement(&self, agreement_id: &str) -> Result<Response<types::AgreementResponseV2>, Error> {
         let request = self.client.recurring_v2().fetch_agreement().agreement_id(agreement_id);
-        self.client.transport().run(Call::new(&operations::FETCH_AGREEMENT), || request.clone().send()).await
+        self.client
+            .transport()
+            .run(Call::new(&operations::FETCH_AGREEMENT).subject(agreement_id), || request.clone().send())
+            .await
     }
 
     /// Changes an agreement by PUT, which changes only what is given too. Sent once.
@@ -80,7 +83,7 @@ impl V2 {
         agreement_id: &str,
         body: types::PatchAgreementV2,
     ) -> Result<Response<types::AgreementReference>, Error> {
-        let call = Call::new(&operations::UPDATE_AGREEMENT_PUT);
+        let call = Call::new(&operations::UPDATE_AGREEMENT_PUT).subject(agreement_id);
         call.checked(limits::patch_agreement_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().update_agreement_put().agreement_id(agreement_id).body(body);
         self.client.transport().run(call, || request.clone().send()).await
@@ -96,7 +99,7 @@ impl V2 {
         agreement_id: &str,
         body: types::PatchAgreementV2,
     ) -> Result<Response<types::AgreementReference>, Error> {
-        let call = Call::new(&operations::UPDATE_AGREEMENT_PATCH);
+        let call = Call::new(&operations::UPDATE_AGREEMENT_PATCH).subject(agreement_id);
         call.checked(limits::patch_agreement_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().update_agreement_patch().agreement_id(agreement_id).body(body);
         self.client.transport().run(call, || request.clone().send()).await
@@ -113,7 +116,11 @@ impl V2 {
         body: types::ForceAcceptAgreement,
     ) -> Result<Response<()>, Error> {
         let request = self.client.recurring_v2().accept().agreement_id(agreement_id).body(body);
-        let answer = self.client.transport().run(Call::new(&operations::ACCEPT), || request.clone().send()).await?;
+        let answer = self
+            .client
+            .transport()
+            .run(Call::new(&operations::ACCEPT).subject(agreement_id), || request.clone().send())
+            .await?;
         Ok(answer.map(drop))
     }
 
@@ -131,7 +138,10 @@ impl V2 {
         if let Some(status) = status {
             request = request.charge_status(status);
         }
-        self.client.transport().run(Call::new(&operations::LIST_CHARGES), || request.clone().send()).await
+        self.client
+            .transport()
+            .run(Call::new(&operations::LIST_CHARGES).subject(agreement_id), || request.clone().send())
+            .await
     }
 
     /// Creates a charge under a key of 1 to 40 characters.
@@ -145,7 +155,7 @@ impl V2 {
         body: types::CreateChargeV2,
         key: &IdempotencyKey,
     ) -> Result<Response<types::ChargeReference>, Error> {
-        let call = Call::new(&operations::CREATE_CHARGE).key(key);
+        let call = Call::new(&operations::CREATE_CHARGE).key(key).subject(agreement_id);
         call.checked(limits::create_charge_v2(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().create_charge().agreement_id(agreement_id);
         let request = request.idempotency_key(key.as_str()).body(body);
@@ -163,7 +173,10 @@ impl V2 {
         charge_id: &str,
     ) -> Result<Response<types::ChargeResponseV2>, Error> {
         let request = self.client.recurring_v2().fetch_charge().agreement_id(agreement_id).charge_id(charge_id);
-        self.client.transport().run(Call::new(&operations::FETCH_CHARGE), || request.clone().send()).await
+        self.client
+            .transport()
+            .run(Call::new(&operations::FETCH_CHARGE).subject(charge_id), || request.clone().send())
+            .await
     }
 
     /// Cancels a charge. Sent once.
@@ -177,7 +190,10 @@ impl V2 {
         charge_id: &str,
     ) -> Result<Response<types::ChargeResponseV2>, Error> {
         let request = self.client.recurring_v2().cancel_charge().agreement_id(agreement_id).charge_id(charge_id);
-        self.client.transport().run(Call::new(&operations::CANCEL_CHARGE), || request.clone().send()).await
+        self.client
+            .transport()
+            .run(Call::new(&operations::CANCEL_CHARGE).subject(charge_id), || request.clone().send())
+            .await
     }
 
     /// Captures all of a reserved charge, under a key of 1 to 40 characters.
@@ -193,7 +209,7 @@ impl V2 {
     ) -> Result<Response<()>, Error> {
         let request = self.client.recurring_v2().capture_charge().agreement_id(agreement_id).charge_id(charge_id);
         let request = request.idempotency_key(key.as_str());
-        let call = Call::new(&operations::CAPTURE_CHARGE).key(key);
+        let call = Call::new(&operations::CAPTURE_CHARGE).key(key).subject(charge_id);
         Ok(self.client.transport().run(call, || request.clone().send()).await?.map(drop))
     }
 
@@ -209,7 +225,7 @@ impl V2 {
         body: types::RefundRequest,
         key: &IdempotencyKey,
     ) -> Result<Response<()>, Error> {
-        let call = Call::new(&operations::REFUND_CHARGE).key(key);
+        let call = Call::new(&operations::REFUND_CHARGE).key(key).subject(charge_id);
         call.checked(limits::refund_request(&body, &Place::ROOT))?;
         let request = self.client.recurring_v2().refund_charge().agreement_id(agreement_id).charge_id(charge_id);
         let request = request.idempotency_key(key.as_str()).body(body);

@@ -142,6 +142,11 @@ macro_rules! waits {
                 self
             }
 
+            /// Looks at once: for a customer who has come back from Vipps.
+            pub fn look_now(self) -> Self {
+                self.first_poll_after(std::time::Duration::ZERO)
+            }
+
             #[doc = concat!("The wait between looks, 250 ms or more. Default: ", $every)]
             pub fn poll_every(mut self, wait: std::time::Duration) -> Self {
                 self.schedule.every = wait;

@@ -82,17 +82,17 @@ impl Webhooks {
         events: impl IntoIterator<Item = E>,
     ) -> RegisterWebhook {
         let events = events.into_iter().map(Into::into).collect();
-        RegisterWebhook { options: Options::new(&self.client), url: url.into(), events }
+        RegisterWebhook { options: Options::new(&self.client, RegisterWebhook::OPERATION), url: url.into(), events }
     }
 
     /// Lists what is registered.
     pub fn list(&self) -> ListWebhooks {
-        ListWebhooks { options: Options::new(&self.client) }
+        ListWebhooks { options: Options::new(&self.client, ListWebhooks::OPERATION) }
     }
 
     /// Removes a registration.
     pub fn delete(&self, id: impl Into<String>) -> DeleteWebhook {
-        DeleteWebhook { options: Options::new(&self.client), id: id.into() }
+        DeleteWebhook { options: Options::new(&self.client, DeleteWebhook::OPERATION), id: id.into() }
     }
 
     /// Registers an address only for those events that it has no registration for yet;
@@ -121,15 +121,18 @@ impl Webhooks {
 
 call! {
     /// See [`Webhooks::register`].
-    RegisterWebhook { url: String, events: Vec<String> } -> RegisteredWebhook
+    RegisterWebhook { url: String, events: Vec<String> } -> RegisteredWebhook,
+    of REGISTER_WEBHOOK, about |_it| None
 }
 call! {
     /// See [`Webhooks::list`].
-    ListWebhooks {} -> Vec<Webhook>
+    ListWebhooks {} -> Vec<Webhook>,
+    of LIST_WEBHOOKS, about |_it| None
 }
 call! {
     /// See [`Webhooks::delete`].
-    DeleteWebhook { id: String } -> ()
+    DeleteWebhook { id: String } -> (),
+    of DELETE_WEBHOOK, about |it| Some(it.id.clone())
 }
 
 impl RegisterWebhook {
@@ -140,7 +143,7 @@ impl RegisterWebhook {
     /// [`Error`]: `Indeterminate` when the answer was lost: list, and delete what has no
     /// known secret.
     pub async fn send(self) -> Result<Response<RegisteredWebhook>, Error> {
-        let call = self.options.call(&operations::REGISTER_WEBHOOK);
+        let call = self.call()?;
         let body = Place::ROOT;
         call.checked(address(&self.url, &body.field("url"), false))?;
         call.checked(body.field("events").count(self.events.len() as u64, Some(1), None, "element"))?;
@@ -159,7 +162,7 @@ impl ListWebhooks {
     ///
     /// [`Error`], as every read.
     pub async fn send(self) -> Result<Response<Vec<Webhook>>, Error> {
-        let call = self.options.call(&operations::LIST_WEBHOOKS);
+        let call = self.call()?;
         let client = &self.options.client;
         let request = client.webhooks_api().list_webhooks();
         let answer = client.transport().run(call, || request.clone().send()).await?;
@@ -176,6 +179,6 @@ impl DeleteWebhook {
     pub async fn send(self) -> Result<Response<()>, Error> {
         let client = &self.options.client;
         let request = client.webhooks_api().delete_webhook().id(self.id.as_str());
-        client.transport().run(self.options.call(&operations::DELETE_WEBHOOK), || request.clone().send()).await
+        client.transport().run(self.call()?, || request.clone().send()).await
     }
 }

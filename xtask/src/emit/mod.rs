@@ -3,6 +3,7 @@
 pub(crate) mod enums;
 pub(crate) mod limits;
 pub(crate) mod operations;
+pub(crate) mod refusals;
 pub(crate) mod sandbox;
 
 /// A description as doc comment lines; what could be markup is escaped.

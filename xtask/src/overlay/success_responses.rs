@@ -13,6 +13,7 @@ pub(super) const STEP: Step = Step {
 
 fn run(document: &mut Document) -> Outcome {
     let mut trouble = None;
+    let mut successes = Vec::new();
     let mut ids = document.operations.clone().into_iter().map(|operation| operation.id);
     document.each_operation(|path, method, operation| {
         let responses = operation["responses"].as_object().cloned().unwrap_or_default();
@@ -44,12 +45,19 @@ fn run(document: &mut Document) -> Outcome {
                 format!("`{id}`: {with} has a body and {without} has none: one operation can have one kind of answer"),
             ));
         }
+        let statuses = success.iter().filter_map(|(status, _)| status.parse().ok()).collect::<Vec<u16>>();
+        // A range, or the default, is any of them.
+        let statuses = if statuses.len() == success.len() { statuses } else { Vec::new() };
+        successes.push((statuses, body.is_some()));
         let mut answer = json!({ "description": "success" });
         if let Some((_, content)) = body {
             answer["content"] = content.clone();
         }
         operation["responses"] = json!({ "2XX": answer });
     });
+    for (operation, (statuses, answers)) in document.operations.iter_mut().zip(successes) {
+        (operation.success, operation.answers) = (statuses, answers);
+    }
     match trouble {
         Some((place, what)) => Err(document.trouble(place, what)),
         None => Ok(()),

@@ -2,25 +2,39 @@
 
 //! What the transport knows of each operation of the document.
 
-use ::vipps_core::{Auth, KeyRule, Operation};
+use ::vipps_core::{Asked, Auth, Echo, KeyRule, Operation, Repeat};
 
 /// List agreements: `GET /recurring/v2/agreements`.
 ///
 /// The document marks this operation as deprecated.
 pub const LIST_AGREEMENTS: Operation =
-    Operation::new("ListAgreements", "GET", "/recurring/v2/agreements", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("ListAgreements", "GET", "/recurring/v2/agreements", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("v2.list_agreements")
+        .with_repeat(Repeat::Read)
+        .with_refusals(&[], crate::v2::refusals::EVERY_OPERATION);
 
 /// Draft an agreement: `POST /recurring/v2/agreements`.
 ///
 /// The document marks this operation as deprecated.
 pub const DRAFT_AGREEMENT: Operation =
-    Operation::new("DraftAgreement", "POST", "/recurring/v2/agreements", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("DraftAgreement", "POST", "/recurring/v2/agreements", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[201], true)
+        .with_word("v2.draft_agreement")
+        .with_repeat(Repeat::Once)
+        .with_echo(Echo::new(Asked::Body(&["initialCharge", "orderId"]), &["chargeId"]))
+        .with_refusals(crate::v2::refusals::DRAFT_AGREEMENT, crate::v2::refusals::EVERY_OPERATION);
 
 /// Fetch an agreement: `GET /recurring/v2/agreements/{agreementId}`.
 ///
 /// The document marks this operation as deprecated.
 pub const FETCH_AGREEMENT: Operation =
-    Operation::new("FetchAgreement", "GET", "/recurring/v2/agreements/{agreementId}", KeyRule::Unknown, Auth::Bearer);
+    Operation::new("FetchAgreement", "GET", "/recurring/v2/agreements/{agreementId}", KeyRule::Unknown, Auth::Bearer)
+        .with_success(&[200], true)
+        .with_word("v2.fetch_agreement")
+        .with_repeat(Repeat::Read)
+        .with_echo(Echo::new(Asked::Path("agreementId"), &["id"]))
+        .with_refusals(&[], crate::v2::refusals::EVERY_OPERATION);
 
 /// Update or stop an agreement (PUT): `PUT /recurring/v2/agreements/{agreementId}`.
 ///
@@ -31,7 +45,12 @@ pub const UPDATE_AGREEMENT_PUT: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.put_agreement")
+.with_repeat(Repeat::ByNature)
+.with_echo(Echo::new(Asked::Path("agreementId"), &["agreementId"]))
+.with_refusals(crate::v2::refusals::UPDATE_AGREEMENT_PUT, crate::v2::refusals::EVERY_OPERATION);
 
 /// Update or stop an agreement (PATCH): `PATCH /recurring/v2/agreements/{agreementId}`.
 ///
@@ -42,7 +61,12 @@ pub const UPDATE_AGREEMENT_PATCH: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.patch_agreement")
+.with_repeat(Repeat::ByNature)
+.with_echo(Echo::new(Asked::Path("agreementId"), &["agreementId"]))
+.with_refusals(crate::v2::refusals::UPDATE_AGREEMENT_PATCH, crate::v2::refusals::EVERY_OPERATION);
 
 /// Force accept an agreement (test environment only): `PATCH /recurring/v2/agreements/{agreementId}/accept`.
 ///
@@ -53,7 +77,11 @@ pub const ACCEPT: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/accept",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.force_accept")
+.with_repeat(Repeat::ByNature)
+.with_refusals(crate::v2::refusals::ACCEPT, crate::v2::refusals::EVERY_OPERATION);
 
 /// List the charges of an agreement: `GET /recurring/v2/agreements/{agreementId}/charges`.
 ///
@@ -64,7 +92,11 @@ pub const LIST_CHARGES: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.list_charges")
+.with_repeat(Repeat::Read)
+.with_refusals(&[], crate::v2::refusals::EVERY_OPERATION);
 
 /// Create a charge: `POST /recurring/v2/agreements/{agreementId}/charges`.
 ///
@@ -75,7 +107,12 @@ pub const CREATE_CHARGE: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges",
     KeyRule::Required(crate::v2::limits::create_charge_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[201], true)
+.with_word("v2.create_charge")
+.with_repeat(Repeat::ByKey)
+.with_echo(Echo::new(Asked::Body(&["orderId"]), &["chargeId"]))
+.with_refusals(crate::v2::refusals::CREATE_CHARGE, crate::v2::refusals::EVERY_OPERATION);
 
 /// Fetch a charge: `GET /recurring/v2/agreements/{agreementId}/charges/{chargeId}`.
 ///
@@ -86,7 +123,12 @@ pub const FETCH_CHARGE: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges/{chargeId}",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.fetch_charge")
+.with_repeat(Repeat::Read)
+.with_echo(Echo::new(Asked::Path("chargeId"), &["id"]))
+.with_refusals(&[], crate::v2::refusals::EVERY_OPERATION);
 
 /// Cancel a charge: `DELETE /recurring/v2/agreements/{agreementId}/charges/{chargeId}`.
 ///
@@ -97,7 +139,12 @@ pub const CANCEL_CHARGE: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges/{chargeId}",
     KeyRule::Unknown,
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.cancel_charge")
+.with_repeat(Repeat::ByNature)
+.with_echo(Echo::new(Asked::Path("chargeId"), &["id"]))
+.with_refusals(crate::v2::refusals::CANCEL_CHARGE, crate::v2::refusals::EVERY_OPERATION);
 
 /// Capture a reserved charge: `POST /recurring/v2/agreements/{agreementId}/charges/{chargeId}/capture`.
 ///
@@ -108,7 +155,11 @@ pub const CAPTURE_CHARGE: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges/{chargeId}/capture",
     KeyRule::Required(crate::v2::limits::capture_charge_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.capture_charge")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::v2::refusals::CAPTURE_CHARGE, crate::v2::refusals::EVERY_OPERATION);
 
 /// Refund a charge: `POST /recurring/v2/agreements/{agreementId}/charges/{chargeId}/refund`.
 ///
@@ -119,7 +170,11 @@ pub const REFUND_CHARGE: Operation = Operation::new(
     "/recurring/v2/agreements/{agreementId}/charges/{chargeId}/refund",
     KeyRule::Required(crate::v2::limits::refund_charge_idempotency_key),
     Auth::Bearer,
-);
+)
+.with_success(&[200], true)
+.with_word("v2.refund_charge")
+.with_repeat(Repeat::ByKey)
+.with_refusals(crate::v2::refusals::REFUND_CHARGE, crate::v2::refusals::EVERY_OPERATION);
 
 /// Every operation, in the order of the document.
 pub const ALL: &[&Operation] = &[
