@@ -40,8 +40,8 @@ impl Prepared {
 
     /// The same request with a body, which must be JSON.
     #[must_use]
-    pub fn json(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = Some(body.into());
+    pub fn json(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(Bytes::from(body.into()));
         self
     }
 
@@ -115,10 +115,10 @@ impl Transport {
     /// # Errors
     ///
     /// [`Error`], as [`Transport::run`].
-    pub async fn send(&self, call: Call, prepared: &Prepared) -> Result<Response<Bytes>, Error> {
+    pub async fn send(&self, call: Call, prepared: &Prepared) -> Result<Response<Vec<u8>>, Error> {
         let operation = call.operation();
         // Nothing is decoded, so there is nothing that cannot be.
-        let decode = |body: &[u8]| Ok((Bytes::copy_from_slice(body), Vec::new()));
+        let decode = |body: &[u8]| Ok((body.to_vec(), Vec::new()));
         self.run_decoding(call, || self.attempt_raw(operation, prepared), decode).await
     }
 
@@ -126,7 +126,7 @@ impl Transport {
         &self,
         operation: &'static Operation,
         prepared: &Prepared,
-    ) -> Result<ResponseValue<Bytes>, progenitor_client::Error<()>> {
+    ) -> Result<ResponseValue<Vec<u8>>, progenitor_client::Error<()>> {
         use progenitor_client::Error as Generated;
         let invalid = |why: &str| Generated::InvalidRequest(why.to_owned());
         let method = reqwest::Method::from_bytes(operation.method().as_bytes())
@@ -147,6 +147,6 @@ impl Transport {
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(Generated::ResponseBodyError)?;
-        Ok(ResponseValue::new(body, status, headers))
+        Ok(ResponseValue::new(body.to_vec(), status, headers))
     }
 }

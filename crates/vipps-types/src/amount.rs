@@ -127,17 +127,25 @@ impl Amount {
     }
 }
 
-/// Major units with two decimals and the currency: `499.00 NOK`.
+/// As people write it: `499.00 NOK`, `700 ISK`. Where the minor units of the currency are not
+/// known: `700 minor units of XYZ`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(decimals) = minor_digits(self.currency.as_str()) else {
+            return write!(f, "{} minor units of {}", self.value, self.currency);
+        };
         let sign = if self.value < 0 { "-" } else { "" };
-        let minor = self.value.unsigned_abs();
-        write!(f, "{sign}{}.{:02} {}", minor / 100, minor % 100, self.currency)
+        let (minor, unit) = (self.value.unsigned_abs(), 10_u64.pow(decimals));
+        match usize::try_from(decimals) {
+            Ok(0) | Err(_) => write!(f, "{sign}{minor} {}", self.currency),
+            Ok(width) => write!(f, "{sign}{}.{:0width$} {}", minor / unit, minor % unit, self.currency),
+        }
     }
 }
 
-/// Reads `499.00 NOK`, `499 NOK` or `-0.05 EUR`: at most two decimals, a point as the
-/// decimal sign, no grouping. All currencies in use have two decimals.
+/// Reads `499.00 NOK`, `499 NOK`, `700 ISK` or `-0.05 EUR`: at most as many decimals as the
+/// currency has (ISO 4217), a point as the decimal sign, no grouping. A currency whose minor
+/// units are not known is refused, for nothing says what the number means.
 impl FromStr for Amount {
     type Err = AmountError;
 
@@ -148,20 +156,47 @@ impl FromStr for Amount {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(malformed());
         }
+        let decimals =
+            minor_digits(currency).ok_or_else(|| AmountError::UnknownMinorUnits(currency.to_owned()))? as usize;
         let (negative, digits) = match number.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, number),
         };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "00"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(fraction) || fraction.len() > 2 {
+        let (whole, fraction) = match digits.split_once('.') {
+            Some((_, "")) => return Err(malformed()),
+            Some(parts) => parts,
+            None => (digits, ""),
+        };
+        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > decimals {
             return Err(malformed());
         }
-        let minor = format!("{}{whole}{fraction:0<2}", if negative { "-" } else { "" })
+        let minor = format!("{}{whole}{fraction:0<decimals$}", if negative { "-" } else { "" })
             .parse()
             .map_err(|_| AmountError::OutOfRange)?;
         Ok(Self::new(minor, Currency::from(currency)))
     }
+}
+
+/// How many decimals an ISO 4217 currency has: the table of 2026-01, and nothing for codes that
+/// have no minor units, such as `XXX` and `XAU`.
+fn minor_digits(code: &str) -> Option<u32> {
+    const TABLE: [(u32, &str); 4] = [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (
+            2,
+            "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE \
+             CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD \
+             HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK \
+             MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD \
+             RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH \
+             USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
+        ),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ];
+    let has = |codes: &str| codes.split(' ').any(|known| known == code);
+    TABLE.iter().find(|(_, codes)| has(codes)).map(|(decimals, _)| *decimals)
 }
 
 /// Why two amounts, or a text and an amount, do not go together.
@@ -179,8 +214,11 @@ pub enum AmountError {
     /// The result does not fit in 64 bits.
     #[error("amount is out of range")]
     OutOfRange,
+    /// The number could mean anything: use [`Amount::new`] with minor units.
+    #[error("the minor units of `{0}` are not known: give the amount in minor units instead of as text")]
+    UnknownMinorUnits(String),
     /// The text is not of the form `499.00 NOK`.
-    #[error("`{0}` is not an amount (write it as `499.00 NOK`)")]
+    #[error("`{0}` is not an amount (write it as `499.00 NOK`, with no more decimals than the currency has)")]
     Malformed(String),
 }
 
@@ -196,6 +234,9 @@ mod tests {
             ("0.5 EUR", Amount::eur_minor(50), "0.50 EUR"),
             ("-0.05 DKK", Amount::dkk_minor(-5), "-0.05 DKK"),
             ("92233720368547758.07 NOK", Amount::nok_minor(i64::MAX), "92233720368547758.07 NOK"),
+            ("700 ISK", Amount::new(700, Currency::from("ISK")), "700 ISK"),
+            ("-7 JPY", Amount::new(-7, Currency::from("JPY")), "-7 JPY"),
+            ("1.5 KWD", Amount::new(1_500, Currency::from("KWD")), "1.500 KWD"),
         ];
         for (text, amount, shown) in cases {
             assert_eq!(text.parse(), Ok(amount.clone()), "{text}");
@@ -205,10 +246,23 @@ mod tests {
 
     #[test]
     fn what_is_not_an_amount_is_refused_and_named() {
-        for text in ["", "499", "499,00 NOK", "4.999 NOK", "1e3 NOK", "499.00 nok", ". NOK", "+1 NOK", "1. NOK"] {
+        for text in
+            ["", "499", "499,00 NOK", "4.999 NOK", "1e3 NOK", "499.00 nok", ". NOK", "+1 NOK", "1. NOK", "700.00 ISK"]
+        {
             assert_eq!(text.parse::<Amount>(), Err(AmountError::Malformed(text.to_owned())), "{text}");
         }
         assert_eq!("92233720368547758.08 NOK".parse::<Amount>(), Err(AmountError::OutOfRange));
+    }
+
+    #[test]
+    fn an_amount_of_a_currency_without_known_minor_units_is_never_guessed() {
+        for code in ["XYZ", "XXX", "XAU"] {
+            let refused = AmountError::UnknownMinorUnits(code.to_owned());
+            assert_eq!(format!("700 {code}").parse::<Amount>(), Err(refused));
+            let shown = Amount::new(700, Currency::from(code)).to_string();
+            assert_eq!(shown, format!("700 minor units of {code}"));
+            assert!(shown.parse::<Amount>().is_err());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vipps_core::types::{Credentials, Environment, MerchantSerialNumber};
-use vipps_core::{Clock, ConfigError, Observer, RetryPolicy, System, Transport, TransportBuilder};
+use vipps_core::{Clock, ConfigError, Observer, Operation, Prepared, RetryPolicy, System, Transport, TransportBuilder};
 
 /// A client of one environment with one set of credentials.
 ///
@@ -75,6 +75,23 @@ impl Client {
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.inner.transport
+    }
+
+    /// A request to an endpoint that is not modelled, sent with token, key, retries and verdict
+    /// like every call. Its answer is JSON.
+    ///
+    /// ```no_run
+    /// use vipps::{Auth, KeyRule, Operation, Prepared};
+    ///
+    /// const NAME: Operation = Operation::new("getName", "GET", "/acme/v1/names/{id}", KeyRule::Unknown, Auth::Bearer);
+    /// # async fn example(vipps: vipps::Client) -> Result<(), vipps::Error> {
+    /// let name = vipps.raw(&NAME, Prepared::new("/acme/v1/names/7")).await?;
+    /// println!("{} bytes", name.len());
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "nothing is sent before `send` or `.await`"]
+    pub fn raw(&self, operation: &'static Operation, request: Prepared) -> crate::Raw {
+        crate::Raw::new(self, operation, request)
     }
 
     /// One-time payments.
@@ -178,7 +195,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one attempt may take, its body included. Default: 10 s.
+    /// How long one attempt may take, its body included; shorter than the deadline. Default:
+    /// 10 s, or half of a shorter deadline.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.transport = self.transport.attempt_timeout(limit);
         self
@@ -209,6 +227,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets a base address without TLS be one of another machine, which everybody on the way
+    /// can read. Default: refused.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.transport = self.transport.allow_plain_http();
+        self
+    }
+
     /// Everything else that a transport can be told.
     pub fn transport(mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
         self.transport = change(self.transport);
@@ -219,8 +244,9 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`]: a system name that is too long, a limit of zero, a slack of 30 min
-    /// or more, https without TLS, or an HTTP client that cannot be set up.
+    /// [`ConfigError`]: a system name that is too long, a limit of zero, an attempt as long as
+    /// a call, a slack of 30 min or more, https without TLS, http to another machine, or an
+    /// HTTP client that cannot be set up.
     pub fn build(self) -> Result<Client, ConfigError> {
         Ok(Client::new(self.transport.build()?))
     }

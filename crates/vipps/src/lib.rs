@@ -41,10 +41,13 @@ pub use vipps_core::types::{
     IdempotencyKey, IdempotencyKeyError, MerchantSerialNumber, Personal, Secret, Timestamp,
 };
 pub use vipps_core::{
-    CallFacts, Clock, ConfigError, Effect, Error, Event, Indeterminate, InvalidRequest, Mismatched, NextStep, NotSent,
-    Observer, OddMember, Operation, Prepared, Problem, Refused, Report, Response, RetryPolicy, System, TokenError,
-    Unreadable,
+    Auth, Call, CallFacts, Clock, ConfigError, Effect, Error, Event, Indeterminate, InvalidRequest, KeyRule, KeyUse,
+    Mismatched, NextStep, NotSent, Observer, OddMember, Operation, Prepared, Problem, Refused, Report, Response,
+    RetryPolicy, System, TokenError, Unreadable,
 };
+
+mod raw;
+pub use raw::Raw;
 
 #[cfg(feature = "epayment")]
 mod decision;
