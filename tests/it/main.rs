@@ -1,6 +1,8 @@
 //! Tests across crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+/// What an answer settles: refusals, pages of proxies, odd bodies.
+mod answers;
 /// Many charges at once: what is said of each.
 mod batches;
 /// Every body of the documents, full and odd in every place, made from the documents.

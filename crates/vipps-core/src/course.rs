@@ -283,7 +283,7 @@ impl<'a> Course<'a> {
                 Error::NotSent(Box::new(NotSent { report, why, source }))
             }
             (Verdict::Refused, None, _) => {
-                let sales_unit = self.transport.sales_unit().to_string();
+                let sales_unit = self.transport.sales_unit().clone();
                 // There was an answer, or the verdict would be another.
                 let Answered { status, problem, retry_after, evidence, prospect } =
                     self.answer.clone().unwrap_or_else(|| Answered {

@@ -6,11 +6,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vipps_types::IdempotencyKey;
+use vipps_types::{IdempotencyKey, MerchantSerialNumber};
 
 use crate::operation::Operation;
 use crate::outcome::{Effect, Evidence, NextStep, Prospect};
-use crate::problem::{Problem, printable};
+use crate::problem::Problem;
 use crate::token::TokenFailure;
 
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -264,7 +264,7 @@ pub struct Refused {
     pub(crate) problem: Problem,
     pub(crate) retry_after: Option<Duration>,
     /// The sales unit that the call was for.
-    pub(crate) sales_unit: String,
+    pub(crate) sales_unit: MerchantSerialNumber,
     pub(crate) evidence: Evidence,
     pub(crate) prospect: Prospect,
 }
@@ -495,7 +495,7 @@ impl fmt::Display for Error {
             Self::Refused(error) => {
                 write!(f, " refused with {}: {}", status_line(error.status), error.problem)?;
                 if matches!(error.status, 401 | 403) {
-                    let unit = printable(&error.sales_unit);
+                    let unit = &error.sales_unit;
                     write!(f, "; check that the keys are of this environment and may act for sales unit {unit}")?;
                 }
             }

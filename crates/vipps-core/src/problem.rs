@@ -212,7 +212,7 @@ fn unquoted(text: &str) -> String {
 /// A foreign text, short and without what could be personal or secret: words with an `@`,
 /// that mix letters and digits as keys do, or too long for a word; and all numbers when
 /// together they could be a phone number.
-pub(crate) fn printable(text: &str) -> String {
+fn printable(text: &str) -> String {
     let all_digits = text.bytes().filter(u8::is_ascii_digit).count();
     let telling = |word: &&str| {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();

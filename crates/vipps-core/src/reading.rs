@@ -74,7 +74,9 @@ pub(crate) async fn body(response: &mut Response, most: usize, began: impl FnOnc
             Err(error) => End::Broken(error),
         };
         // Most answers are one chunk, which is not copied.
-        return (without_mark(all.map_or(first, BytesMut::freeze)), end);
+        let mut all = all.map_or(first, BytesMut::freeze);
+        all.truncate(most);
+        return (without_mark(all), end);
     }
 }
 
@@ -303,7 +305,7 @@ impl Visitor<'_> for KeyIs<'_> {
 }
 
 /// A value that could not be decoded, without what it holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Undecodable {
     place: String,
     expected: Cow<'static, str>,
@@ -377,11 +379,13 @@ pub(crate) fn decode_without_odd<T: serde::de::DeserializeOwned>(
         };
         let segments: Vec<String> = error.path().iter().map(ToString::to_string).collect();
         let why = Undecodable::of(error.path().to_string(), error.inner());
-        let Some(way) = take_member(&mut json, &segments) else {
-            // What is missing now was odd at first.
-            let taken = odd.into_iter().rfind(|(way, _)| why.expected == format!("missing field `{}`", way.join(".")));
-            return Err(taken.map_or(why, |(_, odd)| odd));
+        // What is missing now was taken because it was odd.
+        let was_taken = |(way, _): &&(Vec<String>, Undecodable)| {
+            way.split_last()
+                .is_some_and(|(name, before)| *before == segments && why.expected == format!("missing field `{name}`"))
         };
+        let why = odd.iter().rfind(was_taken).map_or_else(|| why.clone(), |(_, cause)| cause.clone());
+        let Some(way) = take_member(&mut json, &segments) else { return Err(why) };
         // What holds an odd member takes it along.
         odd.retain(|(known, _)| !known.starts_with(&way));
         odd.push((way, why));
