@@ -17,6 +17,8 @@ mod concurrency;
 mod decoding;
 /// The same seed and the same requests: the same trace.
 mod determinism;
+/// Keys: who draws them, what was sent under them, and what they are derived from.
+mod keys;
 /// Lists that come in pages.
 mod lists;
 /// What becomes of documents with every kind of trouble.

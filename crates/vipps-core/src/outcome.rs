@@ -114,14 +114,14 @@ pub(crate) fn of_answer(operation: &Operation, path: &str, status: u16, problem:
 }
 
 /// Whether a refusal without a code is the API's, about this very request: it names malformed
-/// fields, or the route. A permission or a conflict never is, for an earlier copy may cause it.
+/// fields, or the route. Only what a request itself can be to blame for is: a thing that is not
+/// there, a permission or a conflict may be new since an earlier copy.
 fn is_about_this_request(operation: &Operation, path: &str, status: u16, problem: &Problem) -> bool {
-    if problem.code().is_some() || !problem.is_of_the_api() || matches!(status, 403 | 409) {
+    if problem.code().is_some() || !problem.is_of_the_api() || !matches!(status, 400 | 422) {
         return false;
     }
     let by_key = matches!(operation.repeat(), Repeat::ByKey | Repeat::Read);
-    matches!(status, 400 | 422) && problem.has_own_fields()
-        || by_key && problem.instance().is_some_and(|instance| names_route(instance, path))
+    problem.has_own_fields() || by_key && problem.instance().is_some_and(|instance| names_route(instance, path))
 }
 
 /// Whether an `instance` is the route of a request. Services name their own prefix:
@@ -286,7 +286,8 @@ mod tests {
             (405, String::new(), (Turned, last)),
             (421, "<html>".into(), (Turned, last)),
             (400, own.clone(), (Refused, last)),
-            (404, merchant_api, (Refused, last)),
+            (422, merchant_api, (Refused, last)),
+            (404, own.clone(), (Turned, last)),
             (400, foreign, (Turned, last)),
             (409, own.clone(), (Turned, last)),
             (403, own, (Turned, last)),
