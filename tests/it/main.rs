@@ -21,6 +21,8 @@ mod determinism;
 mod keys;
 /// Lists that come in pages.
 mod lists;
+/// Thousands of operations through a proxy that duplicates, delays, drops and replaces.
+mod mischief;
 /// What becomes of documents with every kind of trouble.
 mod nasty;
 /// The bytes of the operations of the other APIs, and their rules before sending.
@@ -31,6 +33,8 @@ mod payments;
 mod property;
 /// Records requests as text.
 mod recorder;
+/// What a call and its repetition claim, held against what happened; the tables of the docs.
+mod repetition;
 /// The bytes of every operation of ePayment, as snapshots and as a raw witness.
 mod request_shapes;
 /// Faults before and after the effect, and what the errors claim.

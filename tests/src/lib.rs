@@ -9,10 +9,12 @@ use std::time::Duration;
 
 mod clock;
 mod http;
+mod proxy;
 mod receiver;
 
 pub use clock::SkippingClock;
 pub use http::Http;
+pub use proxy::Proxy;
 pub use receiver::{Received, Receiver};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

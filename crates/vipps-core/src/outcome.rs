@@ -51,6 +51,10 @@ pub(crate) enum Verdict {
 }
 
 /// Whether a write has taken effect: over this call, and over earlier ones under its key.
+///
+/// What a call and its repetition by another process say, as a test finds it:
+///
+#[doc = include_str!("docs/repetitions.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     /// It has not.
@@ -62,6 +66,11 @@ pub enum Effect {
 }
 
 /// What to do about an error.
+///
+/// For every kind of end the variant of [`Error`](crate::Error), the [`Effect`] under a key that
+/// nobody used before, and the step, as a test finds them:
+///
+#[doc = include_str!("docs/errors.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextStep {
