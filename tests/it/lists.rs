@@ -83,3 +83,47 @@ async fn charges_are_listed_by_their_tokens_to_the_last() {
     assert_eq!(ids, ["cake-1", "cake-2", "cake-3", "cake-4", "cake-5"]);
     assert_eq!(sandbox.count("ListChargesV3"), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_changes_while_it_is_read_shows_everything_that_was_in_it() {
+    use futures_util::StreamExt as _;
+    let sandbox = CheckedSandbox::start().await;
+    let client = sandbox.client_builder().clock(SkippingClock::new()).build().unwrap();
+    for number in 0..6 {
+        let club = NewAgreement::legacy("Tea club", Amount::nok_minor(100_000), "https://acme.example/thanks")
+            .monthly()
+            .agreement_url("https://acme.example/tea")
+            .external_id(format!("tea-{number}"));
+        let id = client.agreements().draft(club).await.unwrap().id().to_owned();
+        sandbox.customer().accepts_agreement(&id).await.unwrap();
+    }
+    let mut list = std::pin::pin!(client.agreements().list().page_size(2).stream());
+    let mut seen = Vec::new();
+    while let Some(agreement) = list.next().await {
+        let id = agreement.unwrap().id().to_owned();
+        client.agreements().stop(&id).await.unwrap();
+        seen.push(id);
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 6, "{seen:?}");
+}
+
+#[tokio::test]
+async fn no_list_hangs_or_goes_in_a_circle() {
+    let charge = json!({ "id": "chr-1", "status": "DUE", "amount": 100, "description": "d", "due": "2026-12-24", "type": "RECURRING" });
+    let circle = Reply::json(200, "continuation-token: t-1\r\n", &json!([charge]).to_string());
+    let later = Reply::json(429, "retry-after: 4000000000\r\n", "{}");
+    let at_once = Reply::json(429, "retry-after: 0\r\n", "{}");
+    for (reply, said) in [(circle, "the same continuation token twice"), (later, "come back in"), (at_once, "429")] {
+        let server = ScriptedServer::start(vec![reply]).await;
+        let client = client_for(server.environment(), credentials()).clock(SkippingClock::new()).build().unwrap();
+        let charges: Result<Vec<_>, _> = client.charges().list("agr_1").stream().try_collect().await;
+        let error = charges.unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        let agreements: Result<Vec<_>, _> =
+            client.agreements().list().page_size(1).max_attempts(2).stream().try_collect().await;
+        assert!(agreements.is_err(), "{agreements:?}");
+        assert!(server.seen().len() <= 8, "{} requests", server.seen().len());
+    }
+}

@@ -9,10 +9,14 @@ mod batches;
 mod bodies;
 /// Pages as people use them, in a browser (feature `browser`).
 mod browser;
+/// How often is repeated, and how long it may take.
+mod budgets;
 /// What the closure of a call may do, and what the error claims then.
 mod closures;
 /// Many copies of one request at once: one effect, one answer.
 mod concurrency;
+/// Addresses, redirects, proxies: who gets the keys.
+mod connections;
 /// What answers may look like and still be read.
 mod decoding;
 /// The same seed and the same requests: the same trace.

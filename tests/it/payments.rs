@@ -26,7 +26,7 @@ async fn a_payment_from_creation_to_its_closing_figures() {
     let waiting = payments.get(REFERENCE).await.unwrap();
     assert_eq!(waiting.state(), &State::Created);
     assert!(waiting.redirect_url().unwrap().starts_with(sandbox.base_url()));
-    assert_eq!(waiting.raw().metadata.as_ref().unwrap()["cart"], "7");
+    assert_eq!(waiting.raw().metadata.as_ref().unwrap()["cart"].reveal(), "7");
     sandbox.customer().approves(REFERENCE).await.unwrap();
     let captured = payments.capture(REFERENCE, Amount::nok_minor(600)).await.unwrap();
     assert_eq!(captured.capturable(), Ok(Amount::nok_minor(400)));
@@ -200,4 +200,31 @@ async fn what_cannot_be_valid_is_never_sent() {
     let wanted = ["reference", "modificationAmount.value", "modificationAmount.value", "reference", "reference"];
     assert_eq!(fields, wanted.map(|field| Some(field.to_owned())));
     assert!(sandbox.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_tells_apart_what_can_still_be_captured() {
+    let sandbox = CheckedSandbox::start().await;
+    let payments = sandbox.client().payments();
+    let open = async |name: &str| {
+        let order = NewPayment::web_redirect(name, Amount::nok_minor(1000), "https://acme.example/thanks");
+        payments.create(order).await.unwrap();
+        sandbox.customer().approves(name).await.unwrap();
+    };
+    let decided = async |name: &str| payments.wait_for_decision(name).look_now().await.unwrap();
+    let all = Amount::nok_minor(1000);
+    for name in ["acme-order-1", "acme-order-2", "acme-order-3", "acme-order-4", "acme-order-5"] {
+        open(name).await;
+    }
+    assert!(matches!(decided("acme-order-1").await, Decision::Authorized(_)));
+    payments.capture("acme-order-2", Amount::nok_minor(300)).await.unwrap();
+    assert!(matches!(decided("acme-order-2").await, Decision::Authorized(_)), "some of it is left");
+    payments.capture("acme-order-3", all.clone()).await.unwrap();
+    assert!(matches!(decided("acme-order-3").await, Decision::Captured(_)));
+    payments.capture("acme-order-4", all.clone()).await.unwrap();
+    payments.refund("acme-order-4", all).await.unwrap();
+    assert!(matches!(decided("acme-order-4").await, Decision::Closed(_)), "given back");
+    payments.cancel("acme-order-5").await.unwrap();
+    let released = decided("acme-order-5").await;
+    assert!(matches!(released, Decision::Closed(_) | Decision::Terminated), "released: {released:?}");
 }

@@ -549,3 +549,45 @@ async fn a_key_is_spent_by_the_answer_of_the_api_alone() {
         assert_eq!(no.key_is_spent(), spent, "{what}");
     }
 }
+
+struct Panics;
+
+impl Observer for Panics {
+    fn observe(&self, event: &Event<'_>) {
+        assert_eq!(event.call().id, 0, "as planned");
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_destroys_no_answer() {
+    let server = ScriptedServer::start(vec![Reply::success(&modified())]).await;
+    let client = client_for(server.environment(), credentials()).observer(Arc::new(Panics)).build().unwrap();
+    assert_eq!(capture(&client).await.unwrap().attempts(), 1);
+}
+
+#[tokio::test]
+async fn three_captures_at_once_can_be_told_apart_by_their_events() {
+    type Seen = (u64, String, String, Option<u16>);
+    #[derive(Default)]
+    struct Calls(Mutex<Vec<Seen>>);
+    impl Observer for Calls {
+        fn observe(&self, event: &Event<'_>) {
+            if let Event::CallFinished { call, status, .. } = event {
+                let key = call.idempotency_key.unwrap().to_string();
+                self.0.lock().unwrap().push((call.id, call.subject.unwrap().to_owned(), key, *status));
+            }
+        }
+    }
+    let server = ScriptedServer::start(vec![Reply::json(503, "", "")]).await;
+    let calls = Arc::new(Calls::default());
+    let client = client_for(server.environment(), credentials()).observer(calls.clone()).build().unwrap();
+    let names = ["acme-order-1", "acme-order-2", "acme-order-3"];
+    let captures = names.map(|name| client.payments().capture(name, Amount::nok_minor(1)).max_attempts(1));
+    let keys = captures.each_ref().map(|capture| capture.key().unwrap().to_string());
+    futures_util::future::join_all(captures.map(vipps::Capture::send)).await;
+    let mut seen = calls.0.lock().unwrap().clone();
+    seen.sort_by(|a, b| a.1.cmp(&b.1));
+    let ids: std::collections::BTreeSet<u64> = seen.iter().map(|call| call.0).collect();
+    assert_eq!((ids.len(), seen.iter().map(|call| call.1.as_str()).collect::<Vec<_>>()), (3, names.to_vec()));
+    assert!(seen.iter().zip(&keys).all(|(call, key)| call.2 == *key && call.3 == Some(503)), "{seen:?}");
+}

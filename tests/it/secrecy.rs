@@ -75,7 +75,21 @@ fn types_do_not_show_what_they_hold() {
         request.industry_data = serde_json::from_value(serde_json::json!({ "airlineData": { "agencyInvoiceNumber": "1", "airlineCode": "074", "airlineDesignatorCode": "KL", "passengerName": NAME } })).unwrap();
     });
     assert_hidden(&format!("{shipping:?}"), "an order with shipping");
+    let noted = order().metadata("customer", EMAIL);
+    assert_hidden(&format!("{noted:?} {:?}", noted.raw()), "an order with metadata");
+    let session: vipps::checkout::types::PaymentSession = serde_json::from_value(serde_json::json!({
+        "type": "PAYMENT", "reference": "acme-session-1",
+        "merchantInfo": { "callbackUrl": "https://a.example/c", "returnUrl": "https://a.example/r", "callbackAuthorizationToken": "callback-5ecret" },
+        "transaction": { "amount": { "currency": "NOK", "value": 1000 }, "paymentDescription": "Tea" },
+        "prefillCustomer": { "firstName": NAME, "lastName": NAME, "email": EMAIL, "phoneNumber": PHONE, "streetAddress": NAME, "city": NAME, "postalCode": PHONE }
+    }))
+    .unwrap();
     let client = client_for("http://127.0.0.1:1".parse().unwrap(), credentials()).build().unwrap();
+    assert_hidden(&format!("{session:?} {:?}", client.sessions().create(session.clone())), "a session");
+    let agreement = vipps::NewAgreement::legacy("Tea", Amount::nok_minor(1), "https://a.example/r").phone_number(PHONE);
+    assert_hidden(&format!("{agreement:?} {:?}", client.agreements().draft(agreement.clone())), "a draft");
+    let accept = client.agreements().force_accept("agr_1", PHONE);
+    assert_hidden(&format!("{accept:?}"), "an acceptance");
     let printed =
         format!("{:?} {client:?} {:?} {:?}", credentials(), client.transport(), client.payments().create(order()));
     assert_hidden(&printed, "a client");

@@ -133,3 +133,30 @@ async fn numbers_in_the_token_answer_are_read_as_well() {
     let fetched = sandbox.requests().iter().filter(|request| request["operation"] == TOKEN).count();
     assert_eq!(fetched, 1, "its life was read, so it was kept");
 }
+
+#[tokio::test]
+async fn a_token_that_does_not_say_how_long_it_lives_is_kept_for_a_while() {
+    use httpmock::prelude::*;
+    let odd = [
+        serde_json::json!({ "access_token": "t" }),
+        serde_json::json!({ "access_token": "t", "expires_in": null }),
+        serde_json::json!({ "access_token": "t", "expires_in": "soon" }),
+        serde_json::json!({ "access_token": "t", "expires_in": { "seconds": 3600 } }),
+        serde_json::json!({ "access_token": "t", "expires_in": 0 }),
+    ];
+    for answer in odd {
+        let server = MockServer::start_async().await;
+        let body = format!("\u{feff}{answer}");
+        let token = server.mock_async(|when, then| {
+            when.path("/accesstoken/get");
+            then.status(200).header("content-type", "application/json").body(body);
+        });
+        let token = token.await;
+        let client =
+            client_for(server.base_url().parse().unwrap(), credentials()).retry(quick_retries()).build().unwrap();
+        for _ in 0..3 {
+            let _ = client.payments().get(REFERENCE).max_attempts(1).await;
+        }
+        assert_eq!(token.calls_async().await, 1, "{answer}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use vipps::checkout::enums::ExternalSessionState;
-use vipps::{Client, Decision};
+use vipps::{AgreementDecision, Client, Decision};
 use vipps_tests::{Reply, ScriptedServer, SkippingClock, client_for, credentials};
 
 const REFERENCE: &str = "acme-order-1042";
@@ -94,4 +94,20 @@ async fn a_charge_is_looked_at_six_times_a_minute_and_an_unknown_status_settles_
     let charge = client.charges().wait_until_processed("agr_5kSeqz", vipps::ChargeId::new("chr-1")).await.unwrap();
     assert_eq!((charge.status().to_string().as_str(), server.seen().len()), ("CHARGED", 3));
     assert_eq!(clock.waits().iter().sum::<Duration>(), Duration::from_secs(25));
+}
+
+#[tokio::test]
+async fn an_agreement_that_ended_is_not_active() {
+    for (status, active) in [("ACTIVE", true), ("STOPPED", false), ("EXPIRED", false)] {
+        let agreement = json!({
+            "id": "agr_1", "uuid": "6b3a2c1d-0000-4000-8000-000000000007", "status": status, "countryCode": "NO",
+            "productName": "Tea club", "created": "2026-11-21T08:00:00Z", "merchantRedirectUrl": "https://acme.example/thanks",
+            "pricing": { "type": "LEGACY", "amount": 9900, "currency": "NOK" }
+        });
+        let (_server, client, _) = scripted(vec![Reply::success(&agreement.to_string())]).await;
+        let decided = client.agreements().wait_until_active("agr_1").look_now().await.unwrap();
+        let found =
+            (matches!(decided, AgreementDecision::Active(_)), matches!(decided, AgreementDecision::NotActive(_)));
+        assert_eq!(found, (active, !active), "{status}");
+    }
 }

@@ -17,6 +17,7 @@ pub use http::Http;
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver};
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use vipps::{Client, ClientBuilder, Credentials, Environment, System};
@@ -94,6 +95,31 @@ impl CheckedSandbox {
         self.requests().iter().filter(|request| request["operation"] == operation).count()
     }
 
+    /// Refusals with a code that the semantics do not know for their operation: the sandbox never
+    /// reads those, so each is held against the other.
+    fn unknown_refusals(&self) -> Vec<String> {
+        let all = [
+            vipps::epayment::operations::ALL,
+            vipps::recurring::operations::ALL,
+            vipps::recurring::v2::operations::ALL,
+            vipps::checkout::operations::ALL,
+            vipps::psp::operations::ALL,
+            vipps::webhooks::operations::ALL,
+        ]
+        .concat();
+        let unknown = self.requests().into_iter().filter_map(|request| {
+            let operation = all.iter().find(|operation| request["operation"] == operation.id())?;
+            // Where there is no code of its own, PSP repeats the status.
+            let code = code_of(&request["refusal"]).filter(|code| code.parse().ok() != request["status"].as_u64())?;
+            let known = operation.is_read() || operation.refusal(&code).is_some();
+            (!known).then(|| format!("{} {} of {}", request["status"], code, operation.word()))
+        });
+        let mut unknown: Vec<String> = unknown.collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    }
+
     /// One figure of the ledger of a payment.
     #[must_use]
     pub fn money(&self, reference: &str, figure: &str) -> Option<i64> {
@@ -122,8 +148,21 @@ impl Drop for CheckedSandbox {
         }
         if !std::thread::panicking() {
             assert!(violations.is_empty(), "exchanges broke the documents: {violations:#?}");
+            let unknown = self.unknown_refusals();
+            assert!(unknown.is_empty(), "openapi/semantics/ does not know: {unknown:#?}");
         }
     }
+}
+
+/// The code of a refusal in the form of any API.
+fn code_of(refusal: &Value) -> Option<String> {
+    let of_epayment = || {
+        let details = refusal["extraDetails"].as_array()?;
+        details.iter().find(|detail| detail["name"] == "ErrorCode")?["reason"].as_str()
+    };
+    let of_recurring = || Some(refusal["type"].as_str()?.split_once('#')?.1);
+    let of_psp = || refusal["errorCode"].as_str().or_else(|| refusal[0]["errorCode"].as_str());
+    of_epayment().or_else(of_recurring).or_else(of_psp).or_else(|| refusal["code"].as_str()).map(str::to_owned)
 }
 
 /// What a scripted server does with one request.

@@ -125,6 +125,7 @@ fn drawn(number: u64, per_mille: u64) -> Mischief {
     kinds[usize::try_from(chance / 1000 % kinds.len() as u64).unwrap_or_default()]
 }
 
+#[expect(clippy::disallowed_methods, reason = "what it delays is real")]
 async fn serve(mut stream: TcpStream, upstream: SocketAddr, requests: &AtomicU64, per_mille: u64) {
     let Some(request) = read_request(&mut stream).await else { return };
     // Whoever has no token gets nowhere, so that is left alone.

@@ -49,7 +49,7 @@ pub mod types {
         pub passenger_name: ::vipps_core::types::Personal<::std::string::String>,
         ///Number of the ticket, 1 to 150 characters.
         #[serde(rename = "ticketNumber", skip_serializing_if = "::std::option::Option::is_none")]
-        pub ticket_number: ::std::option::Option<::std::string::String>,
+        pub ticket_number: ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
     }
     impl AirlineData {
         pub fn builder() -> builder::AirlineData {
@@ -286,7 +286,9 @@ pub mod types {
         pub merchant_legal_links: ::std::option::Option<MerchantLegalLinks>,
         ///Texts of the merchant, given back when the payment is read.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub metadata: ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
+        pub metadata: ::std::option::Option<
+            ::std::collections::BTreeMap<::std::string::String, ::vipps_core::types::Personal<::std::string::String>>,
+        >,
         ///Age in years, 0 to 100, below which a customer cannot pay; no limit when absent.
         #[serde(rename = "minimumUserAge", skip_serializing_if = "::std::option::Option::is_none")]
         pub minimum_user_age: ::std::option::Option<i64>,
@@ -475,7 +477,9 @@ pub mod types {
         pub capture_guaranteed_until: ::std::option::Option<::vipps_core::types::Timestamp>,
         ///The metadata given at creation.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub metadata: ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
+        pub metadata: ::std::option::Option<
+            ::std::collections::BTreeMap<::std::string::String, ::vipps_core::types::Personal<::std::string::String>>,
+        >,
         ///Payment method and start of the card number.
         #[serde(rename = "paymentMethod", skip_serializing_if = "::std::option::Option::is_none")]
         pub payment_method: ::std::option::Option<PaymentMethodResponse>,
@@ -1143,7 +1147,10 @@ pub mod types {
             airline_designator_code: ::std::result::Result<::std::string::String, ::std::string::String>,
             passenger_name:
                 ::std::result::Result<::vipps_core::types::Personal<::std::string::String>, ::std::string::String>,
-            ticket_number: ::std::result::Result<::std::option::Option<::std::string::String>, ::std::string::String>,
+            ticket_number: ::std::result::Result<
+                ::std::option::Option<::vipps_core::types::Personal<::std::string::String>>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AirlineData {
             fn default() -> Self {
@@ -1197,7 +1204,7 @@ pub mod types {
             }
             pub fn ticket_number<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::option::Option<::vipps_core::types::Personal<::std::string::String>>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.ticket_number =
@@ -1948,7 +1955,12 @@ pub mod types {
             merchant_legal_links:
                 ::std::result::Result<::std::option::Option<super::MerchantLegalLinks>, ::std::string::String>,
             metadata: ::std::result::Result<
-                ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
+                ::std::option::Option<
+                    ::std::collections::BTreeMap<
+                        ::std::string::String,
+                        ::vipps_core::types::Personal<::std::string::String>,
+                    >,
+                >,
                 ::std::string::String,
             >,
             minimum_user_age: ::std::result::Result<::std::option::Option<i64>, ::std::string::String>,
@@ -2058,7 +2070,10 @@ pub mod types {
             where
                 T: ::std::convert::TryInto<
                         ::std::option::Option<
-                            ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+                            ::std::collections::BTreeMap<
+                                ::std::string::String,
+                                ::vipps_core::types::Personal<::std::string::String>,
+                            >,
                         >,
                     >,
                 T::Error: ::std::fmt::Display,
@@ -2624,7 +2639,12 @@ pub mod types {
             capture_guaranteed_until:
                 ::std::result::Result<::std::option::Option<::vipps_core::types::Timestamp>, ::std::string::String>,
             metadata: ::std::result::Result<
-                ::std::option::Option<::std::collections::BTreeMap<::std::string::String, ::std::string::String>>,
+                ::std::option::Option<
+                    ::std::collections::BTreeMap<
+                        ::std::string::String,
+                        ::vipps_core::types::Personal<::std::string::String>,
+                    >,
+                >,
                 ::std::string::String,
             >,
             payment_method:
@@ -2691,7 +2711,10 @@ pub mod types {
             where
                 T: ::std::convert::TryInto<
                         ::std::option::Option<
-                            ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+                            ::std::collections::BTreeMap<
+                                ::std::string::String,
+                                ::vipps_core::types::Personal<::std::string::String>,
+                            >,
                         >,
                     >,
                 T::Error: ::std::fmt::Display,

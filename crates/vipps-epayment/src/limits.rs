@@ -204,7 +204,7 @@ pub fn create_payment_request(
         here.count(inner.len() as u64, None, Some(5), "member")?;
         for (name, item0) in inner.iter() {
             let place0 = here.field(name);
-            place0.length(item0, None, Some(500))?;
+            place0.length(item0.reveal(), None, Some(500))?;
         }
     }
     if let Some(inner) = &value.minimum_user_age {
@@ -316,7 +316,7 @@ pub fn airline_data(value: &crate::generated::types::AirlineData, at: &Place<'_>
     }
     if let Some(inner) = &value.ticket_number {
         let here = at.field("ticketNumber");
-        here.length(inner, Some(1), Some(150))?;
+        here.length(inner.reveal(), Some(1), Some(150))?;
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ struct Entry {
     body: Result<Bytes, usize>,
     /// What was answered; nothing where the connection was reset, or is not answered yet.
     status: Option<u16>,
+    /// The body of a refusal.
+    refusal: Option<Bytes>,
 }
 
 /// The last requests to the APIs.
@@ -74,14 +76,24 @@ impl Journal {
         }
         let body = if body.len() <= MOST_BODY { Ok(body.clone()) } else { Err(body.len()) };
         let (method, path) = (method.to_owned(), path.to_owned());
-        self.entries.push_back(Entry { at, operation, method, path, headers: headers.clone(), body, status: None });
+        self.entries.push_back(Entry {
+            at,
+            operation,
+            method,
+            path,
+            headers: headers.clone(),
+            body,
+            status: None,
+            refusal: None,
+        });
         self.forgotten + self.entries.len() - 1
     }
 
     /// Notes how a request was answered.
-    pub(crate) fn answered(&mut self, number: usize, status: u16) {
+    pub(crate) fn answered(&mut self, number: usize, status: u16, body: &Bytes) {
         if let Some(entry) = number.checked_sub(self.forgotten).and_then(|index| self.entries.get_mut(index)) {
             entry.status = Some(status);
+            entry.refusal = (400..500).contains(&status).then(|| body.clone());
         }
     }
 
@@ -108,9 +120,14 @@ impl Entry {
                 Err(_) => json!(format!("[{} bytes that are no JSON]", body.len())),
             },
         };
+        let refusal = self.refusal.as_ref().and_then(|body| serde_json::from_slice::<Value>(body).ok());
+        let refusal = refusal.map(|mut body| {
+            redact(&mut body);
+            body
+        });
         json!({
             "at": rfc3339(self.at), "operation": self.operation, "method": self.method, "path": self.path,
-            "headers": headers, "body": body, "status": self.status,
+            "headers": headers, "body": body, "status": self.status, "refusal": refusal,
         })
     }
 }

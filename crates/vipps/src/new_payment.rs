@@ -131,7 +131,7 @@ impl NewPayment {
     /// at most 100 and values of at most 500 characters.
     #[must_use]
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.request.metadata.get_or_insert_default().insert(key.into(), value.into());
+        self.request.metadata.get_or_insert_default().insert(key.into(), Personal::new(value.into()));
         self
     }
 

@@ -46,6 +46,7 @@ const PERSONAL: &[&str] = &[
     "ssn",
     "streetaddress",
     "sub",
+    "ticketnumber",
     "userinfourl",
     "zipcode",
 ];
@@ -91,6 +92,13 @@ fn run(document: &mut Document) -> Outcome {
         let of_a_card = properties.contains_key("cryptogram");
         for (name, property) in properties {
             let single = name.strip_suffix('s').unwrap_or(name);
+            // Merchants put into it whatever they like.
+            if name.eq_ignore_ascii_case("metadata")
+                && let Some(values) = property.get_mut("additionalProperties").filter(|values| is_text(values))
+            {
+                *values = rust_type("VippsPersonal", values);
+                continue;
+            }
             let of_list = property["type"] == "array";
             let place = if of_list { &mut property["items"] } else { &mut *property };
             let named = |test: fn(&str) -> bool| test(name) || of_list && test(single);
@@ -144,7 +152,10 @@ mod tests {
             "networkToken": { "type": "object", "additionalProperties": true },
             "options": { "type": "object", "additionalProperties": true },
         } });
-        let order = json!({ "properties": { "number": { "type": "string" } } });
+        let order = json!({ "properties": {
+            "number": { "type": "string" },
+            "metadata": { "type": "object", "additionalProperties": { "type": "string" } },
+        } });
         let schemas = json!({ "components": { "schemas": { "Card": card, "Order": order } } });
         let mut document = Document::new("x.yaml", schemas);
         run(&mut document).unwrap();
@@ -153,6 +164,8 @@ mod tests {
         assert_eq!(component_of(&card["phoneNumbers"]["items"]), Some("VippsPersonal"));
         assert_eq!(component_of(&card["networkToken"]), Some("VippsOpaqueJson"));
         assert_eq!(component_of(&card["options"]), None);
-        assert_eq!(component_of(&document.schema("Order").unwrap()["properties"]["number"]), None);
+        let order = &document.schema("Order").unwrap()["properties"];
+        assert_eq!(component_of(&order["number"]), None);
+        assert_eq!(component_of(&order["metadata"]["additionalProperties"]), Some("VippsPersonal"));
     }
 }

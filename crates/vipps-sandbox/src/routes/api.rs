@@ -134,7 +134,7 @@ pub(crate) async fn handle(
         None => End::Answer(no_operation(path)),
     };
     if let End::Answer(answer) | End::Truncated(answer) = &end {
-        shared.lock().log_answer(number, answer.status);
+        shared.lock().log_answer(number, answer.status, &answer.body);
     }
     end
 }

@@ -265,8 +265,8 @@ impl World {
         self.journal.add(self.clock.now(), operation, method, path, headers, body)
     }
 
-    pub(crate) fn log_answer(&mut self, number: usize, status: u16) {
-        self.journal.answered(number, status);
+    pub(crate) fn log_answer(&mut self, number: usize, status: u16, body: &Bytes) {
+        self.journal.answered(number, status, body);
     }
 
     pub(crate) fn requests(&self) -> Vec<Value> {
