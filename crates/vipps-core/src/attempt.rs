@@ -13,7 +13,7 @@ use crate::key_use::KeyUse;
 use crate::operation::{Auth, Operation};
 use crate::outcome::{Evidence, Prospect, of_answer};
 use crate::problem::Problem;
-use crate::reading::Seen;
+use crate::reading::{OddMember, Seen};
 use crate::token::{AccessToken, TokenFailure};
 
 /// One attempt, as the hooks of a generated client see it; how far it came is also known
@@ -41,9 +41,10 @@ pub(crate) struct Attempt {
 struct Saw {
     /// The path of the request, below the base address, where the answer is no success.
     path: String,
-    seen: Option<Seen>,
+    seen: Option<Box<Seen>>,
     headers: HeaderMap,
-    rehearsed: Option<Request>,
+    odd_members: Vec<OddMember>,
+    rehearsed: Option<Box<Request>>,
 }
 
 const BEGAN_AS_JSON: u8 = 1;
@@ -90,15 +91,21 @@ impl Attempt {
     pub(crate) fn take_seen(&self) -> Option<(String, Seen)> {
         let mut saw = self.saw();
         let seen = saw.seen.take()?;
-        Some((std::mem::take(&mut saw.path), seen))
+        Some((std::mem::take(&mut saw.path), *seen))
     }
 
-    /// The headers of the answer.
-    pub(crate) fn take_headers(&self) -> HeaderMap {
-        std::mem::take(&mut self.saw().headers)
+    /// What was left out of the answer so that the rest could be decoded.
+    pub(crate) fn note_odd_members(&self, odd: Vec<OddMember>) {
+        self.saw().odd_members = odd;
     }
 
-    pub(crate) fn take_rehearsed(&self) -> Option<Request> {
+    /// What belongs to an answer beside its value: headers, and members that were left out.
+    pub(crate) fn take_beside(&self) -> (HeaderMap, Vec<OddMember>) {
+        let mut saw = self.saw();
+        (std::mem::take(&mut saw.headers), std::mem::take(&mut saw.odd_members))
+    }
+
+    pub(crate) fn take_rehearsed(&self) -> Option<Box<Request>> {
         self.saw().rehearsed.take()
     }
 
@@ -122,7 +129,7 @@ pub(crate) fn is_rehearsal() -> bool {
 
 /// Keeps a request that is not to be sent.
 pub(crate) fn rehearse(request: Request) {
-    let _ = ATTEMPT.try_with(|attempt| attempt.saw().rehearsed = Some(request));
+    let _ = ATTEMPT.try_with(|attempt| attempt.saw().rehearsed = Some(Box::new(request)));
 }
 
 /// A request of the call is complete and about to be sent.
@@ -168,7 +175,7 @@ pub(crate) fn note_seen(path: &str, seen: Seen) {
     let _ = ATTEMPT.try_with(|attempt| {
         let mut saw = attempt.saw();
         saw.path = path.to_owned();
-        saw.seen = Some(seen);
+        saw.seen = Some(Box::new(seen));
     });
 }
 

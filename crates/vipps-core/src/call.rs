@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use progenitor_client::ResponseValue;
+use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 use vipps_types::{IdempotencyKey, Violation};
@@ -183,9 +184,6 @@ impl Call {
 /// Decodes an answer that the generated client could not.
 type Decode<T> = fn(&[u8]) -> Result<(T, Vec<OddMember>), Undecodable>;
 
-/// A value, and what was left out of it.
-type Decoded<T> = (ResponseValue<T>, Vec<OddMember>);
-
 impl Transport {
     /// Runs one call: `attempt` makes one attempt each time it is asked, always the same.
     ///
@@ -234,10 +232,17 @@ impl Transport {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
     {
+        // An answer is large: it goes straight to its place, past the layers between.
+        let mut answer = None;
         loop {
             let (began, limit) = course.begin();
-            let failure = match self.attempt(&mut course, limit, &attempt, decode).await {
-                Ok((value, odd)) => return Ok(course.done(began, value, odd)),
+            let ended = self.attempt(&mut course, limit, &attempt, decode, &mut answer).await;
+            let failure = match ended {
+                Ok(()) => match answer {
+                    Some(Ok(value)) => return Ok(course.done(began, value)),
+                    // An attempt that ended well has left its answer.
+                    Some(Err(_)) | None => Failure::new(Evidence::Lost, Prospect::Final, "unseen"),
+                },
                 Err(Ended::Invalid(rule)) if course.nothing_left() => return Err(course.invalid(began, rule)),
                 Err(Ended::Invalid(rule)) => Failure::new(Evidence::NotSent, Prospect::Final, "invalid").source(rule),
                 Err(Ended::Failed(failure)) => *failure,
@@ -263,7 +268,8 @@ impl Transport {
         limit: Duration,
         attempt: &F,
         decode: Decode<T>,
-    ) -> Result<Decoded<T>, Ended>
+        answer: &mut Option<Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+    ) -> Result<(), Ended>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
@@ -279,28 +285,36 @@ impl Transport {
         );
         let current = Arc::new(course.new_attempt());
         let timer = self.clock().limit(limit);
-        let exchange = pin!(async {
-            if operation.auth == Auth::Bearer {
-                let token = self.token().await.map_err(not_authenticated)?;
-                current.token.get_or_init(|| token);
-            }
-            let result = ATTEMPT.scope(current.clone(), pin!(attempt())).await;
-            if let Some(status) = current.status() {
-                tracing::Span::current().record("http.response.status_code", status);
-            }
-            match result {
-                Ok(value) => {
-                    let (status, headers) = (value.status(), current.take_headers());
-                    Ok((ResponseValue::new(value.into_inner(), status, headers), Vec::new()))
+        let mut no_token = None;
+        let is_in_time = {
+            let exchange = pin!(async {
+                if operation.auth == Auth::Bearer {
+                    match self.token().await {
+                        Ok(token) => drop(current.token.set(token)),
+                        Err(failure) => {
+                            no_token = Some(failure);
+                            return;
+                        }
+                    }
                 }
-                Err(error) => failed(operation, error, &current, decode),
-            }
-        });
-        let result = match select(exchange.instrument(span), timer).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(out_of_time(limit, &current, operation).into()),
+                ATTEMPT.scope(current.clone(), pin!(async { *answer = Some(attempt().await) })).await;
+                if let Some(status) = current.status() {
+                    tracing::Span::current().record("http.response.status_code", status);
+                }
+            });
+            matches!(select(exchange.instrument(span), timer).await, Either::Left(_))
+        };
+        let result = match (is_in_time, no_token, answer.as_ref().map(Result::is_ok)) {
+            (true, None, Some(true)) => Ok(()),
+            (true, Some(failure), _) => Err(not_authenticated(failure)),
+            (true, None, Some(false)) => match answer.take() {
+                Some(Err(error)) => failed(operation, error, &current, decode).map(|value| *answer = Some(Ok(value))),
+                _ => Ok(()),
+            },
+            (false, ..) | (true, None, None) => Err(out_of_time(limit, &current, operation).into()),
         };
         course.token = current.token.get().cloned();
+        (course.headers, course.odd_members) = current.take_beside();
         course.count_sent(&current, matches!(&result, Err(Ended::Failed(f)) if f.evidence == Evidence::NotSent));
         match result {
             // What came before the request that was stopped may have been sent.
@@ -321,7 +335,7 @@ fn failed<T>(
     error: progenitor_client::Error<()>,
     attempt: &Attempt,
     decode: Decode<T>,
-) -> Result<Decoded<T>, Ended> {
+) -> Result<ResponseValue<T>, Ended> {
     use progenitor_client::Error as Generated;
     if let Some((path, seen)) = attempt.take_seen() {
         return Err(of_seen(operation, &path, seen).into());
@@ -349,7 +363,8 @@ fn failed<T>(
         Generated::InvalidResponsePayload(body, _) => match decode(&body) {
             Ok((value, odd)) => {
                 let status = status.and_then(|status| status.try_into().ok()).unwrap_or_default();
-                return Ok((ResponseValue::new(value, status, attempt.take_headers()), odd));
+                attempt.note_odd_members(odd);
+                return Ok(ResponseValue::new(value, status, HeaderMap::new()));
             }
             Err(why) => undecodable(operation, attempt.is_echoed(), why),
         },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use progenitor_client::ResponseValue;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 use crate::attempt::{Attempt, Failure};
 use crate::backoff::Backoff;
@@ -32,6 +32,9 @@ pub(crate) struct Course<'a> {
     pub(crate) call: &'a Call,
     key: Option<HeaderValue>,
     pub(crate) token: Option<Arc<AccessToken>>,
+    /// Of the answer that ends the call well.
+    pub(crate) headers: HeaderMap,
+    pub(crate) odd_members: Vec<OddMember>,
     started: Duration,
     deadline: Duration,
     attempt_limit: Duration,
@@ -80,6 +83,8 @@ impl<'a> Course<'a> {
             transport,
             key: key.and_then(|key| HeaderValue::from_str(key.as_str()).ok()),
             token: None,
+            headers: HeaderMap::new(),
+            odd_members: Vec::new(),
             started,
             deadline: started.saturating_add(call.deadline.unwrap_or(policy.deadline)),
             attempt_limit,
@@ -141,12 +146,12 @@ impl<'a> Course<'a> {
         self.evidence.iter().all(|evidence| *evidence == Evidence::NotSent)
     }
 
-    pub(crate) fn done<T>(&mut self, began: Duration, value: ResponseValue<T>, odd: Vec<OddMember>) -> Response<T> {
+    pub(crate) fn done<T>(&mut self, began: Duration, value: ResponseValue<T>) -> Response<T> {
         self.status = Some(value.status().as_u16());
         self.transport.budget().earn();
         self.tell_attempt(began, self.status, "ok");
         self.tell_end(true, if self.call.operation().is_read() { Effect::None } else { Effect::Certain });
-        Response::new(value, self.attempts, odd)
+        Response::new(value, std::mem::take(&mut self.headers), self.attempts, std::mem::take(&mut self.odd_members))
     }
 
     /// Takes a failed attempt into account; `None` means that the call ends here.
@@ -345,13 +350,24 @@ impl<'a> Course<'a> {
     }
 
     fn tell_attempt(&self, began: Duration, status: Option<u16>, ended: &'static str) {
-        let elapsed = self.now().saturating_sub(began);
-        self.tell(|call| Event::AttemptFinished { call, attempt: self.attempts, status, ended, elapsed });
+        self.tell(|call| Event::AttemptFinished {
+            call,
+            attempt: self.attempts,
+            status,
+            ended,
+            elapsed: self.now().saturating_sub(began),
+        });
     }
 
     fn tell_end(&self, ok: bool, effect: Effect) {
-        let (status, attempts, elapsed) = (self.status, self.attempts, self.elapsed());
-        self.tell(|call| Event::CallFinished { call, ok, status, effect, attempts, elapsed });
+        self.tell(|call| Event::CallFinished {
+            call,
+            ok,
+            status: self.status,
+            effect,
+            attempts: self.attempts,
+            elapsed: self.elapsed(),
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The key of a write, and whether a request with it may have been sent before.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use vipps_types::IdempotencyKey;
 
@@ -13,18 +13,32 @@ use vipps_types::IdempotencyKey;
 /// have been sent, "this one was not sent" does not mean that nothing happened.
 #[derive(Clone, Debug)]
 pub struct KeyUse {
-    key: Option<IdempotencyKey>,
+    key: Key,
     /// Somebody else may have used it: another process, or this one before it was restarted.
     used_elsewhere: bool,
-    /// Requests with it that may have been sent.
-    sent: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone, Debug)]
+enum Key {
+    None,
+    Given(IdempotencyKey),
+    /// Drawn once for all clones, when somebody first looks at it.
+    Drawn,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    drawn: OnceLock<IdempotencyKey>,
+    /// Requests with the key that may have been sent.
+    sent: AtomicUsize,
 }
 
 impl KeyUse {
     /// A new random key, which nobody has used.
     #[must_use]
     pub fn drawn() -> Self {
-        Self::first(IdempotencyKey::random())
+        Self { key: Key::Drawn, ..Self::keyless() }
     }
 
     /// A key that may have been used before: one that was given, or derived.
@@ -36,13 +50,13 @@ impl KeyUse {
     /// A key of which the caller knows that no request with it was ever sent.
     #[must_use]
     pub fn first(key: IdempotencyKey) -> Self {
-        Self { key: Some(key), ..Self::keyless() }
+        Self { key: Key::Given(key), ..Self::keyless() }
     }
 
     /// A write without a key.
     #[must_use]
     pub fn keyless() -> Self {
-        Self { key: None, used_elsewhere: false, sent: Arc::default() }
+        Self { key: Key::None, used_elsewhere: false, shared: Arc::default() }
     }
 
     /// The same key, of which the caller knows that no request with it was sent elsewhere.
@@ -55,14 +69,18 @@ impl KeyUse {
     /// The same write under this key, which may have been used before.
     #[must_use]
     pub fn under(mut self, key: IdempotencyKey) -> Self {
-        (self.key, self.used_elsewhere) = (Some(key), true);
+        (self.key, self.used_elsewhere) = (Key::Given(key), true);
         self
     }
 
     /// The key.
     #[must_use]
     pub fn key(&self) -> Option<&IdempotencyKey> {
-        self.key.as_ref()
+        match &self.key {
+            Key::None => None,
+            Key::Given(key) => Some(key),
+            Key::Drawn => Some(self.shared.drawn.get_or_init(IdempotencyKey::random)),
+        }
     }
 
     /// True when a request of this write may have been sent before.
@@ -73,16 +91,16 @@ impl KeyUse {
 
     /// True when a request may have been sent beside so many of one's own.
     pub(crate) fn is_used_beside(&self, own: usize) -> bool {
-        self.used_elsewhere || self.sent.load(Ordering::SeqCst) > own
+        self.used_elsewhere || self.shared.sent.load(Ordering::SeqCst) > own
     }
 
     pub(crate) fn count_sent(&self) {
-        self.sent.fetch_add(1, Ordering::SeqCst);
+        self.shared.sent.fetch_add(1, Ordering::SeqCst);
     }
 
     /// One that was counted turned out not to have been sent.
     pub(crate) fn count_unsent(&self) {
-        self.sent.fetch_sub(1, Ordering::SeqCst);
+        self.shared.sent.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -94,6 +112,7 @@ mod tests {
     fn what_a_clone_has_sent_counts_for_all() {
         let key = KeyUse::drawn();
         let clone = key.clone();
+        assert_eq!(clone.key(), key.key());
         assert!(!key.may_have_been_sent());
         clone.count_sent();
         assert!(key.may_have_been_sent() && !clone.is_used_beside(1));

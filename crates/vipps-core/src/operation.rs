@@ -22,6 +22,8 @@ pub struct Operation {
     /// A success has a body.
     answers: bool,
     echo: Option<Echo>,
+    /// Where the parameter that is echoed begins, if no other comes before it.
+    echo_at: usize,
     /// Those of the operation, then those of its whole API.
     refusals: [&'static [Refusal]; 2],
     personal_path: bool,
@@ -188,6 +190,7 @@ impl Operation {
             success: &[],
             answers: true,
             echo: None,
+            echo_at: 0,
             refusals: [&[], &[]],
             personal_path: false,
             optional_body: false,
@@ -221,6 +224,10 @@ impl Operation {
     #[must_use]
     pub const fn with_echo(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
+        let path = self.path.as_bytes();
+        while self.echo_at < path.len() && path[self.echo_at] != b'{' {
+            self.echo_at += 1;
+        }
         self
     }
 
@@ -337,13 +344,17 @@ impl Operation {
 
     /// What stands in a request path for a parameter of the template; still percent-encoded.
     pub(crate) fn parameter<'a>(&self, path: &'a str, name: &str) -> Option<&'a str> {
-        let mut template = self.path.split('/');
-        let mut actual = path.split('/');
+        // What is before the first parameter is the same in both, or the path was refused.
+        let (mut template, mut actual) = (self.path.get(self.echo_at..)?, path.get(self.echo_at..)?);
         loop {
-            let (wanted, found) = (template.next()?, actual.next()?);
-            if wanted.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name) {
-                return Some(found);
+            let (literal, rest) = template.split_once('{')?;
+            let below = actual.get(literal.len()..)?;
+            let segment = &below[..below.find('/').unwrap_or(below.len())];
+            let (found, after) = rest.split_once('}')?;
+            if found == name {
+                return Some(segment);
             }
+            (template, actual) = (after, &below[segment.len()..]);
         }
     }
 
@@ -392,6 +403,9 @@ mod tests {
         assert_eq!(CAPTURE.parameter("/v1/payments/acme-1/capture", "reference"), Some("acme-1"));
         assert_eq!(CAPTURE.parameter("/v1/payments/acme-1/capture", "id"), None);
         assert_eq!(CAPTURE.parameter("/v1", "reference"), None);
+        let charge = Operation::new("c", "GET", "/v3/{agreement}/charges/{charge}", KeyRule::Unknown, Auth::Bearer);
+        assert_eq!(charge.parameter("/v3/agr_1/charges/chr-1", "charge"), Some("chr-1"));
+        assert_eq!(charge.parameter("/v3/agr_1/charges/chr-1", "agreement"), Some("agr_1"));
     }
 
     #[test]

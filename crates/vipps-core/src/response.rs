@@ -5,19 +5,22 @@ use std::fmt;
 use std::ops::Deref;
 
 use progenitor_client::ResponseValue;
+use reqwest::header::HeaderMap;
 
 use crate::reading::OddMember;
 
 /// A decoded answer, with what else is known of the call. Dereferences to the answer.
 pub struct Response<T> {
     value: ResponseValue<T>,
+    /// Apart from the value, so that it is moved less.
+    headers: HeaderMap,
     attempts: u32,
     odd_members: Vec<OddMember>,
 }
 
 impl<T> Response<T> {
-    pub(crate) fn new(value: ResponseValue<T>, attempts: u32, odd_members: Vec<OddMember>) -> Self {
-        Self { value, attempts, odd_members }
+    pub(crate) fn new(value: ResponseValue<T>, headers: HeaderMap, attempts: u32, odd_members: Vec<OddMember>) -> Self {
+        Self { value, headers, attempts, odd_members }
     }
 
     /// The answer alone.
@@ -27,8 +30,9 @@ impl<T> Response<T> {
 
     /// The same call with another view of its answer.
     pub fn map<U: fmt::Debug>(self, view: impl FnOnce(T) -> U) -> Response<U> {
-        let Ok(value) = self.value.map::<U, _, Infallible>(view);
-        Response { value, attempts: self.attempts, odd_members: self.odd_members }
+        let Self { value, headers, attempts, odd_members } = self;
+        let Ok(value) = value.map::<U, _, Infallible>(view);
+        Response { value, headers, attempts, odd_members }
     }
 
     /// The HTTP status, 200 to 299. (A plain `status` is the answer's own, where it has one.)
@@ -40,12 +44,12 @@ impl<T> Response<T> {
     /// The value of a response header, where it is there and text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.value.headers().get(name)?.to_str().ok()
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// All response headers that are text, by their lower-case names.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.value.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
     }
 
     /// How many attempts it took, the first included.
@@ -64,8 +68,9 @@ impl<T> Response<T> {
 
 impl<T: Clone> Clone for Response<T> {
     fn clone(&self) -> Self {
-        let value = ResponseValue::new((*self.value).clone(), self.value.status(), self.value.headers().clone());
-        Self { value, attempts: self.attempts, odd_members: self.odd_members.clone() }
+        let value = ResponseValue::new((*self.value).clone(), self.value.status(), HeaderMap::new());
+        let (headers, odd_members) = (self.headers.clone(), self.odd_members.clone());
+        Self { value, headers, attempts: self.attempts, odd_members }
     }
 }
 

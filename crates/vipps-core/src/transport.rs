@@ -231,8 +231,9 @@ impl Transport {
     ) -> reqwest::Result<reqwest::Response> {
         let Some(operation) = operation else { return self.inner.http.execute(request).await };
         if attempt::is_rehearsal() {
+            let url = request.url().clone();
             attempt::rehearse(request);
-            return Ok(reading::rebuilt(StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new()));
+            return Ok(reading::rebuilt(url, StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new()));
         }
         let asked = reading::asked(operation, &request, self.path_of(request.url()));
         let mut response = self.inner.http.execute(request).await?;
@@ -246,10 +247,13 @@ impl Transport {
         };
         let (body, end) = reading::body(&mut response, most, began).await;
         let headers = std::mem::take(response.headers_mut());
+        let url = response.url().clone();
         let flaw = match end {
             End::Whole if status.is_success() => {
                 match reading::check(operation, status.as_u16(), &headers, &body, asked.as_deref()) {
-                    Ok(echoed) => return Ok(reading::rebuilt(status, attempt::note_success(echoed, headers), body)),
+                    Ok(echoed) => {
+                        return Ok(reading::rebuilt(url, status, attempt::note_success(echoed, headers), body));
+                    }
                     Err(flaw) => flaw,
                 }
             }
@@ -259,8 +263,8 @@ impl Transport {
         let retry_after = self.retry_after(&headers);
         let handed_on = if status.is_success() { StatusCode::BAD_GATEWAY } else { status };
         let seen = Seen { status: status.as_u16(), body: body.clone(), retry_after, as_what: flaw };
-        attempt::note_seen(self.path_of(response.url()), seen);
-        Ok(reading::rebuilt(handed_on, headers, body))
+        attempt::note_seen(self.path_of(&url), seen);
+        Ok(reading::rebuilt(url, handed_on, headers, body))
     }
 
     /// The path of a request below the base address.

@@ -7,8 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 /// What authenticates a client: client id, client secret, subscription key, the Merchant
 /// Serial Number (MSN) of the sales unit, and for payment service providers the PSP id.
 ///
-/// All are opaque texts from the merchant portal. Debug shows the MSN alone, and the memory
-/// of each copy is wiped when it goes.
+/// All are opaque texts from the merchant portal. Debug shows the MSN alone. The memory of a
+/// `Credentials` and its clones is wiped when they go; what a client makes of them to send
+/// (header values, access tokens, the buffers of TLS) is not.
 ///
 /// ```
 /// use vipps_types::Credentials;

@@ -185,7 +185,7 @@ impl CreateMany {
     /// it to the same charges in the same order to repeat them.
     #[must_use]
     pub fn key(&self) -> Option<IdempotencyKey> {
-        self.options.key_use(Some(&self.name()))?.key().cloned()
+        self.options.key_use(|| Some(self.name()))?.key().cloned()
     }
 
     /// What a derived key hashes.
@@ -200,7 +200,7 @@ impl CreateMany {
     /// [`Error::InvalidRequest`] when the key or a charge breaks a rule of form, or a charge has
     /// the order id of another: then nothing is sent.
     pub async fn send(self) -> Result<BatchResult, Error> {
-        let whole = self.options.call(None, Some(&self.name()), "orderId")?;
+        let whole = self.options.call(None, || Some(self.name()), "orderId")?;
         let key = whole.idempotency_key().cloned().unwrap_or_else(IdempotencyKey::random);
         if self.charges.len() <= PART {
             whole.checked(limits::create_charge_async_v3_idempotency_key(key.as_str()))?;

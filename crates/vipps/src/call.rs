@@ -69,13 +69,13 @@ impl Options {
 
     /// The key and its use; `None` where one is to be derived and `name`, which tells what the
     /// call is about, is missing.
-    pub(crate) fn key_use(&self, name: Option<&str>) -> Option<KeyUse> {
+    pub(crate) fn key_use(&self, name: impl FnOnce() -> Option<String>) -> Option<KeyUse> {
         let key_use = match self.sequence {
             None => self.key_use.clone(),
             Some(sequence) => {
-                let name = name.filter(|name| !name.is_empty())?;
+                let name = name().filter(|name| !name.is_empty())?;
                 let sales_unit = self.client.sales_unit().as_str();
-                let key = IdempotencyKey::derived(sales_unit, self.operation.word(), name, sequence);
+                let key = IdempotencyKey::derived(sales_unit, self.operation.word(), &name, sequence);
                 self.key_use.clone().under(key)
             }
         };
@@ -83,7 +83,12 @@ impl Options {
     }
 
     /// The call itself. `field` holds what a key is derived from.
-    pub(crate) fn call(&self, subject: Option<String>, name: Option<&str>, field: &str) -> Result<Call, Error> {
+    pub(crate) fn call(
+        &self,
+        subject: Option<String>,
+        name: impl FnOnce() -> Option<String>,
+        field: &str,
+    ) -> Result<Call, Error> {
         let mut call = Call::new(self.operation);
         if let Some(subject) = subject {
             call = call.subject(subject);
@@ -188,7 +193,7 @@ macro_rules! call {
             /// where the operation takes none, or one is to be derived from a name that is missing.
             #[must_use]
             pub fn key(&self) -> Option<vipps_core::types::IdempotencyKey> {
-                self.options.key_use(self.key_name().as_deref())?.key().cloned()
+                self.options.key_use(|| self.key_name())?.key().cloned()
             }
 
             fn subject(&self) -> Option<String> {
@@ -199,7 +204,7 @@ macro_rules! call {
             $crate::call::key_name! { $(|$named| $key_name, from $source)? }
 
             pub(crate) fn call(&self) -> Result<vipps_core::Call, vipps_core::Error> {
-                self.options.call(self.subject(), self.key_name().as_deref(), Self::KEY_SOURCE)
+                self.options.call(self.subject(), || self.key_name(), Self::KEY_SOURCE)
             }
         }
 

@@ -120,8 +120,7 @@ fn run(document: &mut Document) -> Outcome {
             arguments.push(argument);
         }
         if known.key.is_none() && !matches!(method, "get" | "head" | "options") && !known.key_headers {
-            let what =
-                format!("`{id}` takes no Idempotency-Key: it is sent once, and a lost answer leaves its effect open");
+            let what = format!("`{id}` takes no Idempotency-Key: openapi/semantics/ says whether it may be sent twice");
             warnings.push((format!("paths.{path}.{method}"), what));
         }
         operation["parameters"] = kept.into();
