@@ -62,7 +62,13 @@ async fn a_callback_may_come_to_this_machine_in_every_spelling_and_to_others_by_
         let error = client.webhooks().register(url, ["e"]).max_attempts(1).await.unwrap_err();
         !matches!(error, vipps::Error::InvalidRequest(_))
     };
-    for url in ["http://LOCALHOST:1/x", "http://127.1/x", "http://[::ffff:127.0.0.1]/x", "https://acme.example/x"] {
+    for url in [
+        "http://LOCALHOST:1/x",
+        "http://localhost/x?shop=7#top",
+        "http://127.1/x",
+        "http://[::ffff:127.0.0.1]/x",
+        "https://acme.example/x",
+    ] {
         assert!(accepted(url).await, "{url}");
     }
     for url in ["http://acme.example/x", "http://localhost.example/x", "http://10.0.0.1/x"] {

@@ -89,15 +89,7 @@ fn derived_keys_stay_what_they_are_for_ever() {
 
 #[test]
 fn no_two_operations_share_a_word() {
-    let all = [
-        vipps::epayment::operations::ALL,
-        vipps::recurring::operations::ALL,
-        vipps::recurring::v2::operations::ALL,
-        vipps::checkout::operations::ALL,
-        vipps::psp::operations::ALL,
-        vipps::webhooks::operations::ALL,
-    ]
-    .concat();
+    let all = vipps_tests::every_operation();
     let mut words: Vec<&str> = all.iter().map(|operation| operation.word()).collect();
     assert!(all.iter().all(|operation| operation.word() != operation.id()), "{words:?}");
     words.sort_unstable();

@@ -191,7 +191,7 @@ async fn no_claim_is_false_behind_a_proxy_that_misbehaves() {
 
 /// The long one, a step of `.ci/run` of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes: cargo test -p vipps-tests --test it ten_thousand -- --ignored"]
+#[ignore = "minutes: cargo test --workspace --test it ten_thousand -- --ignored"]
 async fn no_claim_is_false_in_ten_thousand_operations() {
     for seed in 1..=20 {
         work(500, 1000 + seed).await;

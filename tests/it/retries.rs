@@ -317,6 +317,23 @@ async fn a_write_that_may_double_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_session_without_a_reference_may_double_and_is_sent_once() {
+    let session = |reference: Option<&str>| -> vipps::checkout::types::PaymentSession {
+        serde_json::from_value(serde_json::json!({
+            "type": "PAYMENT", "reference": reference,
+            "merchantInfo": { "callbackUrl": "https://a.example/c", "returnUrl": "https://a.example/r", "callbackAuthorizationToken": "t" },
+            "transaction": { "amount": { "currency": "NOK", "value": 1000 }, "paymentDescription": "Tea" }
+        }))
+        .unwrap()
+    };
+    for (reference, sent) in [(None, 1), (Some("acme-session-1"), 4)] {
+        let (server, client, _) = scripted(vec![Reply::Reset]).await;
+        let error = client.sessions().create(session(reference)).await.unwrap_err();
+        assert_eq!((server.seen().len(), error.effect()), (sent, Effect::Possible), "{reference:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_cannot_double_is_repeated_without_a_key() {
     let (server, client, _) = scripted(vec![Reply::Reset, Reply::json(200, "", "")]).await;
     client.payments().force_approve(REFERENCE).await.unwrap();

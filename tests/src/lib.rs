@@ -20,7 +20,7 @@ pub use receiver::{Received, Receiver};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use vipps::{Client, ClientBuilder, Credentials, Environment, System};
+use vipps::{Client, ClientBuilder, Credentials, Environment, Operation, System};
 use vipps_sandbox::{Options, Sandbox};
 
 /// Secrets that must never be seen anywhere; each is recognisable.
@@ -98,15 +98,7 @@ impl CheckedSandbox {
     /// Refusals with a code that the semantics do not know for their operation: the sandbox never
     /// reads those, so each is held against the other.
     fn unknown_refusals(&self) -> Vec<String> {
-        let all = [
-            vipps::epayment::operations::ALL,
-            vipps::recurring::operations::ALL,
-            vipps::recurring::v2::operations::ALL,
-            vipps::checkout::operations::ALL,
-            vipps::psp::operations::ALL,
-            vipps::webhooks::operations::ALL,
-        ]
-        .concat();
+        let all = every_operation();
         let unknown = self.requests().into_iter().filter_map(|request| {
             let operation = all.iter().find(|operation| request["operation"] == operation.id())?;
             // Where there is no code of its own, PSP repeats the status.
@@ -152,6 +144,20 @@ impl Drop for CheckedSandbox {
             assert!(unknown.is_empty(), "openapi/semantics/ does not know: {unknown:#?}");
         }
     }
+}
+
+/// Every operation of the documents that the facade has.
+#[must_use]
+pub fn every_operation() -> Vec<&'static Operation> {
+    [
+        vipps::epayment::operations::ALL,
+        vipps::recurring::operations::ALL,
+        vipps::recurring::v2::operations::ALL,
+        vipps::checkout::operations::ALL,
+        vipps::psp::operations::ALL,
+        vipps::webhooks::operations::ALL,
+    ]
+    .concat()
 }
 
 /// The code of a refusal in the form of any API.

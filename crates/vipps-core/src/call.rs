@@ -16,7 +16,7 @@ use crate::attempt::{ATTEMPT, Attempt, Ended, Failure, not_authenticated, out_of
 use crate::course::Course;
 use crate::error::{Error, Report, Unreadable, no_connection_because};
 use crate::key_use::KeyUse;
-use crate::operation::{Auth, KeyRule, Operation};
+use crate::operation::{Auth, KeyRule, Operation, Repeat};
 use crate::outcome::{Effect, Evidence, NextStep, Prospect, of_answer};
 use crate::problem::Problem;
 use crate::reading::{OddMember, Seen, SeenAs, Undecodable, decode_without_odd};
@@ -33,13 +33,22 @@ pub struct Call {
     key_use: KeyUse,
     pub(crate) deadline: Option<Duration>,
     pub(crate) max_attempts: Option<u32>,
+    /// This request may double, whatever its operation is.
+    pub(crate) is_once: bool,
 }
 
 impl Call {
     /// A call of `operation` with the limits of the transport.
     #[must_use]
     pub fn new(operation: &'static Operation) -> Self {
-        Self { operation, subject: None, key_use: KeyUse::keyless(), deadline: None, max_attempts: None }
+        Self {
+            operation,
+            subject: None,
+            key_use: KeyUse::keyless(),
+            deadline: None,
+            max_attempts: None,
+            is_once: false,
+        }
     }
 
     /// The key of this call. Every attempt sends it, and it makes a write repeatable. It counts
@@ -87,6 +96,23 @@ impl Call {
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
+    }
+
+    /// This request may take effect twice where its operation cannot: it lacks what makes it
+    /// unique. It is sent once.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.is_once = true;
+        self
+    }
+
+    /// How it may be repeated: as its operation, unless it lacks what that needs.
+    pub(crate) fn repeat(&self) -> Repeat {
+        match self.operation.repeat() {
+            Repeat::ByKey if self.key_use.key().is_none() => Repeat::Once,
+            Repeat::ByKey | Repeat::ByNature if self.is_once => Repeat::Once,
+            repeat => repeat,
+        }
     }
 
     /// Lets a rule of form that is kept pass; one that is broken is the error of this call,

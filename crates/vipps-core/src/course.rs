@@ -90,11 +90,7 @@ impl<'a> Course<'a> {
             attempt_limit,
             attempts: 0,
             max_attempts,
-            repeatable: match operation.repeat() {
-                Repeat::Read | Repeat::ByNature => true,
-                Repeat::ByKey => key.is_some(),
-                Repeat::Once => false,
-            },
+            repeatable: call.repeat() != Repeat::Once,
             refreshed: false,
             sent: 0,
             evidence: Vec::new(),
@@ -234,11 +230,7 @@ impl<'a> Course<'a> {
         let answer = self.answer.as_ref().filter(|_| verdict == Verdict::Refused && last.token.is_none());
         let ending = Ending {
             verdict,
-            repeat: match operation.repeat() {
-                // Without its key it is sent once.
-                Repeat::ByKey if self.call.used().key().is_none() => Repeat::Once,
-                repeat => repeat,
-            },
+            repeat: self.call.repeat(),
             evidence: answer.map_or(last.evidence, |answer| answer.evidence),
             prospect: answer.map_or(last.prospect, |answer| answer.prospect),
             status: answer.map_or(last.status, |answer| Some(answer.status)),

@@ -125,7 +125,10 @@ pub(crate) fn address(url: &str, at: &Place<'_>, app_scheme: bool) -> Result<(),
     }
     let allowed = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
-        "http" => url.parse().is_ok_and(|address: BaseUrl| address.is_loopback()),
+        "http" => {
+            let host = url.split(['?', '#']).next().unwrap_or_default();
+            host.parse().is_ok_and(|address: BaseUrl| address.is_loopback())
+        }
         "javascript" | "data" | "file" => false,
         _ => app_scheme,
     };

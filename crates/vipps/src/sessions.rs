@@ -184,7 +184,11 @@ impl CreateSession {
     ///
     /// [`Error`]: `Refused` with status 409 when the reference is taken.
     pub async fn send(self) -> Result<Response<CreatedSession>, Error> {
-        let call = self.call()?;
+        let mut call = self.call()?;
+        // Vipps makes up a reference, and another one for a second copy.
+        if reference_of(&self.session).is_none() {
+            call = call.once();
+        }
         call.checked(limits::initiate_session_request(&self.session, &Place::ROOT))?;
         call.checked(check(&self.session))?;
         let client = &self.options.client;
