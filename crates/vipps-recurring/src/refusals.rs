@@ -52,4 +52,4 @@ pub const CANCEL_CHARGE_V3: &[Refusal] = &[Refusal::new("cancel-charge-failed", 
 pub const CAPTURE_CHARGE_V3: &[Refusal] = &[Refusal::new("charge-capture-failed", Means::NoEffect)];
 
 /// Refusals of `charges.refund` (`RefundChargeV3`).
-pub const REFUND_CHARGE_V3: &[Refusal] = &[Refusal::new("operation-failed", Means::NoEffect)];
+pub const REFUND_CHARGE_V3: &[Refusal] = &[Refusal::new("operation-failed", Means::Open)];
