@@ -1,7 +1,7 @@
 //! One attempt: what the hooks of a generated client see of it, and what it proves when it
 //! fails.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ pub(crate) struct Attempt {
     begun: AtomicBool,
     /// The status of the answer, 0 before it.
     status: AtomicU16,
-    /// What the body of a success began as: nothing yet, JSON, something else.
-    body: AtomicU8,
+    /// The body of a success began as JSON.
+    json_began: AtomicBool,
     /// The answer repeats what was asked.
     echoed: AtomicBool,
     seen: Mutex<Saw>,
@@ -39,16 +39,11 @@ pub(crate) struct Attempt {
 /// What was read of the answer.
 #[derive(Default)]
 struct Saw {
-    /// The path of the request, below the base address, where the answer is no success.
-    path: String,
     seen: Option<Box<Seen>>,
     headers: HeaderMap,
     odd_members: Vec<OddMember>,
     rehearsed: Option<Box<Request>>,
 }
-
-const BEGAN_AS_JSON: u8 = 1;
-const BEGAN_OTHERWISE: u8 = 2;
 
 impl Attempt {
     pub(crate) fn new(operation: &'static Operation, key_use: KeyUse, key: Option<HeaderValue>) -> Self {
@@ -60,7 +55,7 @@ impl Attempt {
             token: OnceLock::new(),
             begun: AtomicBool::new(false),
             status: AtomicU16::new(0),
-            body: AtomicU8::new(0),
+            json_began: AtomicBool::new(false),
             echoed: AtomicBool::new(false),
             seen: Mutex::default(),
         }
@@ -87,11 +82,9 @@ impl Attempt {
         self.echoed.load(Ordering::Relaxed)
     }
 
-    /// An answer that is not simply a success, and the path that it answers.
-    pub(crate) fn take_seen(&self) -> Option<(String, Seen)> {
-        let mut saw = self.saw();
-        let seen = saw.seen.take()?;
-        Some((std::mem::take(&mut saw.path), *seen))
+    /// An answer that is not simply a success.
+    pub(crate) fn take_seen(&self) -> Option<Box<Seen>> {
+        self.saw().seen.take()
     }
 
     /// What was left out of the answer so that the rest could be decoded.
@@ -153,10 +146,9 @@ pub(crate) fn note_status(status: u16) {
     let _ = ATTEMPT.try_with(|attempt| attempt.status.store(status, Ordering::Relaxed));
 }
 
-/// The first bytes of a success.
-pub(crate) fn note_beginning(is_json: bool) {
-    let began = if is_json { BEGAN_AS_JSON } else { BEGAN_OTHERWISE };
-    let _ = ATTEMPT.try_with(|attempt| attempt.body.store(began, Ordering::Relaxed));
+/// The first bytes of a success are JSON.
+pub(crate) fn note_json_began() {
+    let _ = ATTEMPT.try_with(|attempt| attempt.json_began.store(true, Ordering::Relaxed));
 }
 
 /// A success as it should be. Its headers wait in the attempt, so that nobody copies them;
@@ -170,13 +162,9 @@ pub(crate) fn note_success(echoed: bool, headers: HeaderMap) -> HeaderMap {
     headers.unwrap_or_default()
 }
 
-/// An answer that is not simply a success, and the path of its request.
-pub(crate) fn note_seen(path: &str, seen: Seen) {
-    let _ = ATTEMPT.try_with(|attempt| {
-        let mut saw = attempt.saw();
-        saw.path = path.to_owned();
-        saw.seen = Some(Box::new(seen));
-    });
+/// An answer that is not simply a success.
+pub(crate) fn note_seen(seen: Seen) {
+    let _ = ATTEMPT.try_with(|attempt| attempt.saw().seen = Some(Box::new(seen)));
 }
 
 /// Why an attempt gave no value.
@@ -244,9 +232,7 @@ impl From<Failure> for Ended {
 pub(crate) fn out_of_time(limit: Duration, attempt: &Attempt, operation: &Operation) -> Failure {
     let (evidence, ended) = match attempt.status() {
         // Only what began as the API's own yes is one.
-        Some(status @ 200..=299)
-            if operation.succeeds_with(status) && attempt.body.load(Ordering::Relaxed) == BEGAN_AS_JSON =>
-        {
+        Some(status @ 200..=299) if operation.succeeds_with(status) && attempt.json_began.load(Ordering::Relaxed) => {
             (Evidence::Unreadable, "cut-off")
         }
         Some(200..=299) => (Evidence::Doubtful, "cut-off"),

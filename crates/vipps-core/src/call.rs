@@ -265,9 +265,9 @@ impl Transport {
             let ended = self.attempt(&mut course, limit, &attempt, decode, &mut answer).await;
             let failure = match ended {
                 Ok(()) => match answer {
-                    Some(Ok(value)) => return Ok(course.done(began, value)),
+                    Some(value) => return Ok(course.done(began, value)),
                     // An attempt that ended well has left its answer.
-                    Some(Err(_)) | None => Failure::new(Evidence::Lost, Prospect::Final, "unseen"),
+                    None => Failure::new(Evidence::Lost, Prospect::Final, "unseen"),
                 },
                 Err(Ended::Invalid(rule)) if course.nothing_left() => return Err(course.invalid(began, rule)),
                 Err(Ended::Invalid(rule)) => Failure::new(Evidence::NotSent, Prospect::Final, "invalid").source(rule),
@@ -294,7 +294,7 @@ impl Transport {
         limit: Duration,
         attempt: &F,
         decode: Decode<T>,
-        answer: &mut Option<Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+        answer: &mut Option<ResponseValue<T>>,
     ) -> Result<(), Ended>
     where
         F: Fn() -> Fut,
@@ -311,33 +311,22 @@ impl Transport {
         );
         let current = Arc::new(course.new_attempt());
         let timer = self.clock().limit(limit);
-        let mut no_token = None;
-        let is_in_time = {
-            let exchange = pin!(async {
-                if operation.auth == Auth::Bearer {
-                    match self.token().await {
-                        Ok(token) => drop(current.token.set(token)),
-                        Err(failure) => {
-                            no_token = Some(failure);
-                            return;
-                        }
-                    }
-                }
-                ATTEMPT.scope(current.clone(), pin!(async { *answer = Some(attempt().await) })).await;
-                if let Some(status) = current.status() {
-                    tracing::Span::current().record("http.response.status_code", status);
-                }
-            });
-            matches!(select(exchange.instrument(span), timer).await, Either::Left(_))
-        };
-        let result = match (is_in_time, no_token, answer.as_ref().map(Result::is_ok)) {
-            (true, None, Some(true)) => Ok(()),
-            (true, Some(failure), _) => Err(not_authenticated(failure)),
-            (true, None, Some(false)) => match answer.take() {
-                Some(Err(error)) => failed(operation, error, &current, decode).map(|value| *answer = Some(Ok(value))),
-                _ => Ok(()),
-            },
-            (false, ..) | (true, None, None) => Err(out_of_time(limit, &current, operation).into()),
+        let exchange = pin!(async {
+            if operation.auth == Auth::Bearer {
+                let token = self.token().await.map_err(not_authenticated)?;
+                current.token.get_or_init(|| token);
+            }
+            let ended = ATTEMPT
+                .scope(current.clone(), pin!(async { attempt().await.map(|value| *answer = Some(value)) }))
+                .await;
+            if let Some(status) = current.status() {
+                tracing::Span::current().record("http.response.status_code", status);
+            }
+            ended.or_else(|error| failed(operation, error, &current, decode).map(|value| *answer = Some(value)))
+        });
+        let result = match select(exchange.instrument(span), timer).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(out_of_time(limit, &current, operation).into()),
         };
         course.token = current.token.get().cloned();
         (course.headers, course.odd_members) = current.take_beside();
@@ -363,8 +352,8 @@ fn failed<T>(
     decode: Decode<T>,
 ) -> Result<ResponseValue<T>, Ended> {
     use progenitor_client::Error as Generated;
-    if let Some((path, seen)) = attempt.take_seen() {
-        return Err(of_seen(operation, &path, seen).into());
+    if let Some(seen) = attempt.take_seen() {
+        return Err(of_seen(operation, *seen).into());
     }
     let status = attempt.status();
     let failure = match error {
@@ -417,14 +406,14 @@ fn undecodable(operation: &Operation, echoed: bool, why: Undecodable) -> Failure
 }
 
 /// What an answer proves that is no success.
-fn of_seen(operation: &Operation, path: &str, seen: Seen) -> Failure {
-    let Seen { status, body, retry_after, as_what } = seen;
+fn of_seen(operation: &Operation, seen: Seen) -> Failure {
+    let Seen { path, status, body, retry_after, as_what } = seen;
     // A read is unsettled as well, and nothing else.
     let doubtful = if operation.is_read() { Evidence::Unreadable } else { Evidence::Doubtful };
     let mut failure = match as_what {
         SeenAs::Refusal { broke_off } => {
             let problem = Problem::read(body);
-            let (evidence, prospect) = of_answer(operation, path, status, &problem);
+            let (evidence, prospect) = of_answer(operation, &path, status, &problem);
             // What was cut off may have been a code that says to come back,
             let prospect = if broke_off && prospect == Prospect::Final { Prospect::Transient } else { prospect };
             // and that of a conflict, that our own first request is still running.

@@ -24,6 +24,7 @@ mod backoff;
 mod budget;
 mod call;
 mod clock;
+mod config_error;
 mod course;
 mod error;
 mod key_use;
@@ -41,9 +42,8 @@ mod transport;
 
 pub use call::Call;
 pub use clock::{Clock, SystemClock, Timer};
-pub use error::{
-    ConfigError, Error, Indeterminate, InvalidRequest, Mismatched, NotSent, Refused, Report, TokenError, Unreadable,
-};
+pub use config_error::ConfigError;
+pub use error::{Error, Indeterminate, InvalidRequest, Mismatched, NotSent, Refused, Report, TokenError, Unreadable};
 pub use key_use::KeyUse;
 pub use observe::{CallFacts, Event, Observer};
 pub use operation::{Asked, Auth, Echo, KeyCheck, KeyRule, Means, Operation, Refusal, Repeat};

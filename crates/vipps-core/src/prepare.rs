@@ -105,8 +105,7 @@ impl Transport {
         let path = self.path_of(request.url()).to_owned();
         let query = request.url().query().map(str::to_owned);
         let body = request.body().and_then(reqwest::Body::as_bytes).map(Bytes::copy_from_slice);
-        let leaves_out = call.operation().optional_body && body.as_deref() == Some(b"{}");
-        Ok(Prepared { path, query, body: body.filter(|_| !leaves_out) })
+        Ok(Prepared { path, query, body })
     }
 
     /// Sends a prepared request, with token, key, retries and verdict like every call; the

@@ -26,6 +26,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// An answer that is not simply a success, as it was read.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    /// The path of the request, below the base address.
+    pub(crate) path: String,
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     pub(crate) retry_after: Option<Duration>,

@@ -1,6 +1,6 @@
 //! Which system is calling: the four `Vipps-System-*` headers.
 
-use crate::error::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Names and versions that Vipps sees of the calling system; partners and platform plugins
 /// must set them. Each is at most 30 characters.

@@ -15,7 +15,8 @@ use vipps_types::{Credentials, Environment, MerchantSerialNumber, Secret};
 use crate::attempt;
 use crate::budget::Budget;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{ConfigError, no_connection_because};
+use crate::config_error::ConfigError;
+use crate::error::no_connection_because;
 use crate::observe::Observer;
 use crate::operation::{Auth, Operation};
 use crate::problem::Problem;
@@ -175,12 +176,12 @@ impl Transport {
         if !operation.allows(self.path_of(request.url())) {
             return Err(refuse("a path parameter is empty or leaves the route: it must not be dots alone"));
         }
-        if attempt::is_rehearsal() {
-            return Ok(());
-        }
         if operation.optional_body && request.body().and_then(reqwest::Body::as_bytes) == Some(b"{}") {
             *request.body_mut() = None;
             request.headers_mut().remove(CONTENT_TYPE);
+        }
+        if attempt::is_rehearsal() {
+            return Ok(());
         }
         // Some gateways refuse a write that does not say how long it is.
         let says_no_length = request.body().is_none() && !operation.is_read();
@@ -241,8 +242,8 @@ impl Transport {
         attempt::note_status(status.as_u16());
         let most = if status.is_success() { reading::MOST_BODY } else { reading::MOST_ERROR };
         let began = |first: &[u8]| {
-            if status.is_success() {
-                attempt::note_beginning(reading::begins_as_json(first));
+            if status.is_success() && reading::begins_as_json(first) {
+                attempt::note_json_began();
             }
         };
         let (body, end) = reading::body(&mut response, most, began).await;
@@ -262,8 +263,8 @@ impl Transport {
         };
         let retry_after = self.retry_after(&headers);
         let handed_on = if status.is_success() { StatusCode::BAD_GATEWAY } else { status };
-        let seen = Seen { status: status.as_u16(), body: body.clone(), retry_after, as_what: flaw };
-        attempt::note_seen(self.path_of(&url), seen);
+        let path = self.path_of(&url).to_owned();
+        attempt::note_seen(Seen { path, status: status.as_u16(), body: body.clone(), retry_after, as_what: flaw });
         Ok(reading::rebuilt(url, handed_on, headers, body))
     }
 
