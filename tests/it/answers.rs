@@ -332,7 +332,8 @@ async fn a_prepared_request_is_what_would_be_sent_and_is_sent_like_every_call() 
     assert_eq!(prepared.body(), Some(&br#"{"modificationAmount":{"currency":"NOK","value":300}}"#[..]));
     assert!(!format!("{prepared:?}").contains("acme"));
 
-    let answer = client.raw(CAPTURE, prepared).idempotency_key(&key).deadline(Duration::from_secs(20)).await.unwrap();
+    let answer =
+        client.raw(CAPTURE, prepared).idempotency_key(key.clone()).deadline(Duration::from_secs(20)).await.unwrap();
     assert_eq!((answer.attempts(), answer.as_slice()), (2, modified(REFERENCE).as_bytes()));
     let by_the_facade = client.payments().capture(REFERENCE, Amount::nok_minor(300)).idempotency_key(key);
     by_the_facade.await.unwrap();

@@ -8,11 +8,11 @@ use vipps_recurring::enums::{
 };
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, address, call, derivable, key_text, keyed, unbuilt};
+use crate::call::{Options, address, call, derivable, key_text, keyed, limited, unbuilt};
 use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
 use crate::new_agreement::NewAgreement;
-use crate::pages::{Limits, Rounds, Tokens, paged, pages};
+use crate::pages::{self, Rounds, Tokens, pages};
 use crate::wait::{Schedule, waits, watch};
 
 /// Agreements of a client; see [`Client::agreements`].
@@ -157,11 +157,10 @@ impl Agreements {
     /// Lists agreements, page after page as they are asked for. Default: ACTIVE ones.
     pub fn list(&self) -> ListAgreements {
         ListAgreements {
-            client: self.client.clone(),
+            options: pages::options(&self.client, &operations::LIST_AGREEMENTS_V3),
             status: None,
             created_after: None,
             page_size: 500,
-            limits: Limits::default(),
         }
     }
 
@@ -324,14 +323,13 @@ impl ForceAccept {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before the stream is polled"]
 pub struct ListAgreements {
-    client: Client,
+    options: Options,
     status: Option<AgreementStatus>,
     created_after: Option<i64>,
     page_size: i64,
-    limits: Limits,
 }
 
-paged!(ListAgreements);
+limited!(ListAgreements, "one page", "2 min, since Vipps may ask to wait");
 
 /// Where a list goes on: by the token of the page before, or by number where there are none.
 #[derive(Default)]
@@ -375,8 +373,9 @@ impl ListAgreements {
     }
 
     async fn page(&self, mut at: At) -> Result<(Vec<Agreement>, Option<At>), Error> {
-        let call = self.limits.call(&operations::LIST_AGREEMENTS_V3);
-        let mut request = self.client.recurring().list_agreements_v3();
+        let call = self.options.call(None, || None, "")?;
+        let client = &self.options.client;
+        let mut request = client.recurring().list_agreements_v3();
         if let Some(status) = &self.status {
             request = request.status(status.clone());
         }
@@ -389,7 +388,7 @@ impl ListAgreements {
             Some(token) => request.continuation_token(token),
             None => request.page_size(self.page_size).page_number(at.page),
         };
-        let answer = self.client.transport().run(call.clone(), || request.clone().send()).await?;
+        let answer = client.transport().run(call.clone(), || request.clone().send()).await?;
         let ids: Vec<&str> = answer.iter().map(|agreement| agreement.id.as_str()).collect();
         let mut fresh = at.rounds.take(&ids).into_iter();
         // Where there are tokens, the last page has none.

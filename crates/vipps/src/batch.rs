@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use vipps_core::types::{Currency, IdempotencyKey, Place, Violation};
 use vipps_core::{Call, Effect, Error, KeyUse, Response};
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, key_text};
+use crate::call::{Options, key_text, limited};
 use crate::charge_ids::AgreementRef;
 use crate::charges::{Charge, NewCharge};
 use crate::client::Client;
@@ -138,6 +137,8 @@ pub struct CreateMany {
     part_keys: Arc<OnceLock<Vec<KeyUse>>>,
 }
 
+limited!(CreateMany, "each part", "as the client has it, 30 s");
+
 impl CreateMany {
     pub(crate) fn new(client: &Client, charges: Vec<BatchCharge>) -> Self {
         let options = Options::new(client, &operations::CREATE_CHARGE_ASYNC_V3);
@@ -166,18 +167,6 @@ impl CreateMany {
     pub fn derived_key(mut self, sequence: u64) -> Self {
         self.options.derive_key(sequence);
         self.part_keys = Arc::default();
-        self
-    }
-
-    /// How long each part may take. Default: as the client has it, 30 s.
-    pub fn deadline(mut self, limit: Duration) -> Self {
-        self.options.limit(limit);
-        self
-    }
-
-    /// Attempts of each part, the first included. Default: as the client has it, 4.
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.options.limit_attempts(attempts);
         self
     }
 

@@ -178,20 +178,6 @@ macro_rules! call {
             /// What is called.
             pub(crate) const OPERATION: &'static vipps_core::Operation = &operations::$operation;
 
-            /// How long this call may take with all its attempts and waits, an attempt at most
-            /// half of it. Default: as the client has it, 30 s; zero is refused before sending.
-            pub fn deadline(mut self, limit: std::time::Duration) -> Self {
-                self.options.limit(limit);
-                self
-            }
-
-            /// Attempts of this call, the first included; 1 means no retry. Default: as the
-            /// client has it, 4; zero is refused before sending.
-            pub fn max_attempts(mut self, attempts: u32) -> Self {
-                self.options.limit_attempts(attempts);
-                self
-            }
-
             /// The key that every attempt will carry, to be kept before the call is sent; `None`
             /// where the operation takes none, or one is to be derived from a name that is missing.
             #[must_use]
@@ -211,6 +197,8 @@ macro_rules! call {
             }
         }
 
+        $crate::call::limited!($name, "this call", "as the client has it, 30 s");
+
         /// As `send`.
         impl std::future::IntoFuture for $name {
             type Output = Result<vipps_core::Response<$answer>, vipps_core::Error>;
@@ -218,6 +206,31 @@ macro_rules! call {
 
             fn into_future(self) -> Self::IntoFuture {
                 Box::pin(self.send())
+            }
+        }
+    };
+}
+
+/// The limits of whatever has options.
+macro_rules! limited {
+    ($name:ident, $what:literal, $default:literal) => {
+        impl $name {
+            #[doc = concat!(
+                "How long ", $what, " may take with all its attempts and waits, an attempt at most half of it. \
+                 Default: ", $default, "; zero is refused before sending."
+            )]
+            pub fn deadline(mut self, limit: std::time::Duration) -> Self {
+                self.options.limit(limit);
+                self
+            }
+
+            #[doc = concat!(
+                "Attempts of ", $what, ", the first included; 1 means no retry. Default: as the client has it, 4; \
+                 zero is refused before sending."
+            )]
+            pub fn max_attempts(mut self, attempts: u32) -> Self {
+                self.options.limit_attempts(attempts);
+                self
             }
         }
     };
@@ -291,4 +304,4 @@ pub(crate) fn unbuilt(call: &Call, error: &dyn std::fmt::Display) -> Error {
     call.invalid(&Place::ROOT.field("body").broken(error.to_string()))
 }
 
-pub(crate) use {call, derivable, key_name, keyed};
+pub(crate) use {call, derivable, key_name, keyed, limited};

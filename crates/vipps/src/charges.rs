@@ -10,10 +10,10 @@ use vipps_recurring::enums::{ChargeCreationTypeV3, ChargeStatus, TransactionType
 use vipps_recurring::{limits, operations, types};
 
 use crate::batch::{BatchCharge, BatchResult, CreateMany, Settled};
-use crate::call::{Options, call, derivable, key_text, keyed, unbuilt};
+use crate::call::{Options, call, derivable, key_text, keyed, limited, unbuilt};
 use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
-use crate::pages::{Limits, Tokens, paged, pages};
+use crate::pages::{self, Tokens, pages};
 use crate::wait::{Schedule, waits, watch};
 
 /// Charges of a client; see [`Client::charges`].
@@ -223,10 +223,9 @@ impl Charges {
     /// Lists the charges of an agreement, page after page as they are asked for.
     pub fn list(&self, agreement_id: impl Into<AgreementId>) -> ListCharges {
         ListCharges {
-            client: self.client.clone(),
+            options: pages::options(&self.client, &operations::LIST_CHARGES_V3),
             agreement_id: agreement_id.into(),
             status: None,
-            limits: Limits::default(),
         }
     }
 
@@ -432,13 +431,12 @@ impl RefundCharge {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before the stream is polled"]
 pub struct ListCharges {
-    client: Client,
+    options: Options,
     agreement_id: AgreementId,
     status: Option<ChargeStatus>,
-    limits: Limits,
 }
 
-paged!(ListCharges);
+limited!(ListCharges, "one page", "2 min, since Vipps may ask to wait");
 
 impl ListCharges {
     /// Only charges with this status.
@@ -461,15 +459,16 @@ impl ListCharges {
         token: Option<String>,
         mut tokens: Tokens,
     ) -> Result<(Vec<Charge>, Option<(Option<String>, Tokens)>), Error> {
-        let mut request = self.client.recurring().list_charges_v3().agreement_id(self.agreement_id.0.as_str());
+        let client = &self.options.client;
+        let mut request = client.recurring().list_charges_v3().agreement_id(self.agreement_id.0.as_str());
         if let Some(status) = &self.status {
             request = request.status(status.clone());
         }
         if let Some(token) = token {
             request = request.continuation_token(token);
         }
-        let call = self.limits.call(&operations::LIST_CHARGES_V3).subject(self.agreement_id.0.as_str());
-        let answer = self.client.transport().run(call.clone(), || request.clone().send()).await?;
+        let call = self.options.call(Some(self.agreement_id.0.clone()), || None, "")?;
+        let answer = client.transport().run(call.clone(), || request.clone().send()).await?;
         let token = answer.header("continuation-token").filter(|token| !token.is_empty()).map(str::to_owned);
         if let Some(token) = &token {
             tokens.go_on(token, &call, answer.http_status())?;

@@ -29,7 +29,6 @@
 //!
 //! Not here: what Vipps sends to you, and a local Vipps to test against (`vipps-sandbox`).
 
-#[cfg(any(feature = "epayment", feature = "recurring", feature = "checkout", feature = "psp", feature = "webhooks"))]
 mod call;
 mod client;
 #[cfg(any(feature = "epayment", feature = "recurring", feature = "checkout"))]

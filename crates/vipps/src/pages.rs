@@ -7,30 +7,17 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use vipps_core::{Call, Error, Operation};
 
+use crate::call::Options;
+use crate::client::Client;
+
 /// Lists may be read a few times a minute, and Vipps says when to come back.
 const DEADLINE: Duration = Duration::from_secs(2 * 60);
 
-/// The limits of each page.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) deadline: Duration,
-    pub(crate) max_attempts: Option<u32>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { deadline: DEADLINE, max_attempts: None }
-    }
-}
-
-impl Limits {
-    pub(crate) fn call(&self, operation: &'static Operation) -> Call {
-        let call = Call::new(operation).deadline(self.deadline);
-        match self.max_attempts {
-            Some(attempts) => call.max_attempts(attempts),
-            None => call,
-        }
-    }
+/// The options of a list, whose limits are those of each page.
+pub(crate) fn options(client: &Client, operation: &'static Operation) -> Options {
+    let mut options = Options::new(client, operation);
+    options.limit(DEADLINE);
+    options
 }
 
 /// Everything that a list has: `page` reads one page, and says where the next one is.
@@ -110,29 +97,6 @@ impl Rounds {
         again.then_some(1)
     }
 }
-
-/// The limits of a list's pages.
-macro_rules! paged {
-    ($name:ident) => {
-        impl $name {
-            /// How long one page may take, with its attempts and with what Vipps asks to wait.
-            /// Default: 2 min; zero is refused before sending.
-            pub fn deadline(mut self, limit: std::time::Duration) -> Self {
-                self.limits.deadline = limit;
-                self
-            }
-
-            /// Attempts of one page, the first included. Default: as the client has it, 4; zero
-            /// is refused before sending.
-            pub fn max_attempts(mut self, attempts: u32) -> Self {
-                self.limits.max_attempts = Some(attempts);
-                self
-            }
-        }
-    };
-}
-
-pub(crate) use paged;
 
 #[cfg(test)]
 mod tests {

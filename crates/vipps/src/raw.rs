@@ -2,67 +2,39 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::time::Duration;
 
 use vipps_core::types::IdempotencyKey;
-use vipps_core::{Call, Error, KeyRule, KeyUse, Operation, Prepared, Response};
+use vipps_core::{Error, Operation, Prepared, Response};
 
+use crate::call::{Options, keyed, limited};
 use crate::client::Client;
 
 /// See [`Client::raw`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `send` or `.await`"]
 pub struct Raw {
-    client: Client,
-    call: Call,
+    options: Options,
+    subject: Option<String>,
     request: Prepared,
 }
 
+keyed!(Raw);
+limited!(Raw, "this call", "as the client has it, 30 s");
+
 impl Raw {
     pub(crate) fn new(client: &Client, operation: &'static Operation, request: Prepared) -> Self {
-        let call = Call::new(operation);
-        let call = match operation.key_rule() {
-            KeyRule::Required(_) | KeyRule::Optional(_) if !operation.is_read() => call.key_use(KeyUse::drawn()),
-            _ => call,
-        };
-        Self { client: client.clone(), call, request }
+        Self { options: Options::new(client, operation), subject: None, request }
     }
 
     /// The key that every attempt will carry; `None` where the operation takes none.
     #[must_use]
     pub fn key(&self) -> Option<IdempotencyKey> {
-        self.call.idempotency_key().cloned()
-    }
-
-    /// The key of this call; it counts as used before. Default: a random one, where the
-    /// operation takes one.
-    pub fn idempotency_key(mut self, key: &IdempotencyKey) -> Self {
-        self.call = self.call.key(key);
-        self
-    }
-
-    /// Nobody has sent a request with this key before.
-    pub fn first_use(mut self) -> Self {
-        self.call = self.call.first_use();
-        self
+        self.options.key_use(|| None)?.key().cloned()
     }
 
     /// What it is about, for errors and observers.
     pub fn subject(mut self, name: impl Into<String>) -> Self {
-        self.call = self.call.subject(name);
-        self
-    }
-
-    /// How long this call may take with all its attempts and waits. Default: as the client
-    /// has it, 30 s.
-    pub fn deadline(mut self, limit: Duration) -> Self {
-        self.call = self.call.deadline(limit);
-        self
-    }
-
-    /// Attempts of this call, the first included. Default: as the client has it, 4.
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.call = self.call.max_attempts(attempts);
+        self.subject = Some(name.into());
         self
     }
 
@@ -72,7 +44,8 @@ impl Raw {
     ///
     /// [`Error`], as every call.
     pub async fn send(self) -> Result<Response<Vec<u8>>, Error> {
-        self.client.transport().send(self.call, &self.request).await
+        let call = self.options.call(self.subject, || None, "")?;
+        self.options.client.transport().send(call, &self.request).await
     }
 }
 
