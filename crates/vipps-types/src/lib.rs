@@ -10,11 +10,14 @@
 //! ```
 //!
 //! Nothing here sends, waits or retries: no HTTP and no async runtime is in the
-//! dependency tree of this crate.
+//! dependency tree of this crate. `Environment` and `BaseUrl` are behind the feature
+//! `environment`, for an address parser is many packages.
 
 mod amount;
 mod credentials;
+#[cfg(feature = "environment")]
 mod environment;
+mod event_type;
 mod idempotency;
 mod limits;
 mod loose_text;
@@ -26,7 +29,9 @@ mod timestamp;
 
 pub use amount::{Amount, AmountError, Currency};
 pub use credentials::{Credentials, CredentialsError, MerchantSerialNumber};
+#[cfg(feature = "environment")]
 pub use environment::{BaseUrl, Environment, EnvironmentError};
+pub use event_type::EventType;
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
 pub use limits::{Pattern, Place, Violation};
 pub use loose_text::LooseText;
