@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../claims.rs"]
+mod claims;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| claims::verify(data));

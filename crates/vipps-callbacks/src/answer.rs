@@ -1,0 +1,46 @@
+//! What is answered to the calls of Vipps that ask something.
+
+use serde_json::Value;
+
+/// An answer as HTTP needs it: a status, and a body of `application/json` or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: &Value) -> Self {
+        Self { status: 200, body: body.to_string() }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, body: String::new() }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body: JSON, or empty.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+/// An answer that Vipps would not take, found before it is given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unusable answer: {place} {why}")]
+pub struct AnswerError {
+    pub(crate) place: String,
+    pub(crate) why: &'static str,
+}
+
+impl AnswerError {
+    pub(crate) fn new(place: impl Into<String>, why: &'static str) -> Self {
+        Self { place: place.into(), why }
+    }
+}

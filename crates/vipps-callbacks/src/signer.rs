@@ -1,0 +1,54 @@
+//! Signs as Vipps does: for a user's own tests, and for programs that forward events.
+
+use std::time::SystemTime;
+
+use crate::Registration;
+use crate::signature::{Signed, content_hash};
+
+/// Makes the header fields of deliveries to one registration. Behind the feature `signer`.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use vipps_callbacks::{Event, Registration, Signer, Verifier};
+///
+/// let registration = Registration::new("https://shop.example/hooks/vipps", "a-secret-of-the-test")?;
+/// let verifier = Verifier::builder().registration(registration.clone()).build();
+///
+/// let body = br#"{"msn":"123456","reference":"acme-42","name":"CAPTURED"}"#;
+/// let headers = Signer::new(registration).sign(SystemTime::now(), body);
+/// let delivery = verifier.verify(headers, body)?;
+/// assert!(matches!(delivery.event(), Event::Payment(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Signer {
+    registration: Registration,
+}
+
+impl Signer {
+    /// Signs for this address with this secret.
+    #[must_use]
+    pub fn new(registration: Registration) -> Self {
+        Self { registration }
+    }
+
+    /// The fields of a delivery of this body, signed at this time. `Host` is the registered
+    /// one, whatever host the request goes to.
+    #[must_use]
+    pub fn sign(&self, at: SystemTime, body: &[u8]) -> Vec<(&'static str, String)> {
+        let address = self.registration.address();
+        let (date, hash) = (httpdate::fmt_http_date(at), content_hash(body));
+        let signed =
+            Signed { host: &address.host, path_and_query: &address.path_and_query, date: &date, content_hash: &hash };
+        let authorization = signed.authorization(self.registration.secret().as_bytes());
+        let mut fields = vec![
+            ("content-type", "application/json".to_owned()),
+            ("host", address.host.clone()),
+            ("x-ms-date", date),
+            ("x-ms-content-sha256", hash),
+            ("authorization", authorization),
+        ];
+        fields.extend(self.registration.known_id().map(|id| ("webhook-id", id.to_owned())));
+        fields
+    }
+}
