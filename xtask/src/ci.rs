@@ -36,7 +36,7 @@ pub fn run(workspace: &Path, release: bool) -> Result<bool, String> {
         step(workspace, arguments, &[])?;
     }
     step(workspace, &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "--deny warnings")])?;
-    for example in ["take_payment", "subscribe", "checkout_session", "psp_payment"] {
+    for example in ["take_payment", "subscribe", "checkout_session", "psp_payment", "receive_webhook"] {
         step(workspace, &["run", "--package", "vipps", "--example", example], &[])?;
     }
     if release {

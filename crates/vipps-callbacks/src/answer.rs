@@ -1,6 +1,7 @@
 //! What is answered to the calls of Vipps that ask something.
 
 use serde_json::Value;
+use vipps_types::CallbackUrl;
 
 /// An answer as HTTP needs it: a status, and a body of `application/json` or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,14 @@ impl Answer {
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body
+    }
+}
+
+/// An address that a customer's browser is sent to.
+pub(crate) fn web_address<'a>(member: &'static str, url: &'a str) -> Result<&'a str, AnswerError> {
+    match CallbackUrl::parse(url) {
+        Ok(_) => Ok(url),
+        Err(_) => Err(AnswerError::new(member, "must be an http or https address")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::json;
 use vipps_types::{Amount, OpaqueJson, Secret};
 
+use crate::answer::web_address;
 use crate::event::{Members, msn_of};
 use crate::{Answer, AnswerError, Delivery, NetworkToken, Refusal};
 
@@ -119,15 +120,15 @@ impl CardCall {
         CardAnswer(Answer::ok(&json!({ "status": "FAIL", "errorCode": code, "errorMessage": message })))
     }
 
-    /// The issuer wants the customer to go through 3-D Secure at this https address; not in the
+    /// The issuer wants the customer to go through 3-D Secure at this address; not in the
     /// second call of an attempt.
     ///
     /// # Errors
     ///
     /// [`AnswerError`] where it is none.
     pub fn soft_decline(&self, url: &str) -> Result<CardAnswer, AnswerError> {
-        let address = crate::address::Address::parse(url).map_err(|why| AnswerError::new("softDeclineUrl", why))?;
-        Ok(CardAnswer(Answer::ok(&json!({ "status": "SOFT_DECLINE", "softDeclineUrl": address.as_str() }))))
+        let url = web_address("softDeclineUrl", url)?;
+        Ok(CardAnswer(Answer::ok(&json!({ "status": "SOFT_DECLINE", "softDeclineUrl": url }))))
     }
 
     fn card(&self) -> Option<Members> {

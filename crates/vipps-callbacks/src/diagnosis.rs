@@ -101,13 +101,13 @@ fn mistakes_of(
     registration: &Registration,
     (own_host, date, content_hash, signature): Request<'_>,
 ) -> Option<Vec<Mistake>> {
-    let address = registration.address();
+    let url = registration.url();
     let own_host = own_host.map(str::to_ascii_lowercase);
     let decoded = STANDARD.decode(registration.secret()).ok();
     let secrets = [(None, Some(registration.secret().as_bytes())), (Some(Mistake::SecretDecoded), decoded.as_deref())];
     let mut tried = Vec::new();
-    for (host_mistakes, host) in hosts(&address.host, own_host.as_deref()) {
-        for (path_mistakes, path_and_query) in paths(&address.path_and_query) {
+    for (host_mistakes, host) in hosts(url.host(), own_host.as_deref()) {
+        for (path_mistakes, path_and_query) in paths(url.path_and_query()) {
             for (secret_mistake, secret) in secrets {
                 let Some(secret) = secret else { continue };
                 let signed = Signed { host: &host, path_and_query: &path_and_query, date, content_hash };

@@ -1,7 +1,6 @@
 #![doc = include_str!("docs/receiving.md")]
 #![cfg_attr(feature = "axum", doc = include_str!("docs/axum.md"))]
 
-mod address;
 mod answer;
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -46,4 +45,4 @@ pub use shipping::{ShippingAnswer, ShippingBrand, ShippingGroup, ShippingOption,
 pub use signer::Signer;
 pub use token_auth::{Callback, EmptyToken, TokenAuth};
 pub use verifier::{Delivery, Registration, RegistrationError, Verifier, VerifierBuilder};
-pub use vipps_types::{Amount, Currency, EventType, OpaqueJson, Personal, Secret, Timestamp};
+pub use vipps_types::{Amount, CallbackUrlError, Currency, EventType, OpaqueJson, Personal, Secret, Timestamp};

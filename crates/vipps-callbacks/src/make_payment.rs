@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::json;
 use vipps_types::{OpaqueJson, Secret};
 
+use crate::answer::web_address;
 use crate::event::{Members, msn_of};
 use crate::token_auth::{Callback, sealed};
 use crate::{Answer, AnswerError, Refusal};
@@ -126,15 +127,15 @@ impl AcceptedPayment {
         failed(&self.psp_transaction_id, &reason)
     }
 
-    /// The issuer wants the customer to go through 3-D Secure, at this https address.
+    /// The issuer wants the customer to go through 3-D Secure, at this address.
     ///
     /// # Errors
     ///
     /// [`AnswerError`] where it is none.
     pub fn soft_decline(&self, url: &str) -> Result<MakePaymentAnswer, AnswerError> {
-        let address = crate::address::Address::parse(url).map_err(|why| AnswerError::new("url3dSecure", why))?;
+        let url = web_address("url3dSecure", url)?;
         let info = json!({
-            "pspTransactionId": self.psp_transaction_id, "status": "SOFT_DECLINE", "url3dSecure": address.as_str(),
+            "pspTransactionId": self.psp_transaction_id, "status": "SOFT_DECLINE", "url3dSecure": url,
         });
         let message = json!({ "errorId": 1036, "errorText": "Soft Decline" });
         Ok(MakePaymentAnswer(Answer::ok(&json!({ "paymentInfo": info, "errorMessage": message }))))

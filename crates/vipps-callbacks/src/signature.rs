@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use vipps_types::CallbackUrl;
 
 /// The fields that are signed, as the header names them.
 const SIGNED_HEADERS: &str = "x-ms-date;host;x-ms-content-sha256";
@@ -19,7 +20,12 @@ pub(crate) struct Signed<'a> {
     pub(crate) content_hash: &'a str,
 }
 
-impl Signed<'_> {
+impl<'a> Signed<'a> {
+    /// A delivery to this address.
+    pub(crate) fn at(url: &'a CallbackUrl, date: &'a str, content_hash: &'a str) -> Self {
+        Self { host: url.host(), path_and_query: url.path_and_query(), date, content_hash }
+    }
+
     /// The secret is the text itself, although it looks like base64.
     fn mac(&self, secret: &[u8]) -> Hmac<Sha256> {
         let Self { host, path_and_query, date, content_hash } = self;

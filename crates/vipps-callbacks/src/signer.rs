@@ -36,14 +36,12 @@ impl Signer {
     /// one, whatever host the request goes to.
     #[must_use]
     pub fn sign(&self, at: SystemTime, body: &[u8]) -> Vec<(&'static str, String)> {
-        let address = self.registration.address();
+        let url = self.registration.url();
         let (date, hash) = (httpdate::fmt_http_date(at), content_hash(body));
-        let signed =
-            Signed { host: &address.host, path_and_query: &address.path_and_query, date: &date, content_hash: &hash };
-        let authorization = signed.authorization(self.registration.secret().as_bytes());
+        let authorization = Signed::at(url, &date, &hash).authorization(self.registration.secret().as_bytes());
         let mut fields = vec![
             ("content-type", "application/json".to_owned()),
-            ("host", address.host.clone()),
+            ("host", url.host().to_owned()),
             ("x-ms-date", date),
             ("x-ms-content-sha256", hash),
             ("authorization", authorization),

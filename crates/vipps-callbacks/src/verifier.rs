@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use vipps_types::Secret;
+use vipps_types::{CallbackUrl, CallbackUrlError, Secret};
 
-use crate::address::Address;
 use crate::clock::system_time;
 use crate::diagnosis::Diagnosis;
 use crate::headers::Headers;
@@ -22,7 +21,7 @@ const WEBHOOK_ID: &str = "webhook-id";
 /// A registered address and the secret that its deliveries are signed with.
 #[derive(Clone)]
 pub struct Registration {
-    address: Address,
+    url: CallbackUrl,
     secret: Secret<String>,
     id: Option<String>,
 }
@@ -38,12 +37,12 @@ impl Registration {
     /// [`RegistrationError`] when the address is none that can have been registered, or the
     /// secret is empty or has white space at its ends.
     pub fn new(url: &str, secret: impl Into<Secret<String>>) -> Result<Self, RegistrationError> {
-        let address = Address::parse(url).map_err(RegistrationError::Address)?;
+        let url = CallbackUrl::parse(url)?;
         let secret = secret.into();
         match secret.reveal().as_str() {
             "" => Err(RegistrationError::EmptySecret),
             text if text.trim() != text => Err(RegistrationError::PaddedSecret),
-            _ => Ok(Self { address, secret, id: None }),
+            _ => Ok(Self { url, secret, id: None }),
         }
     }
 
@@ -54,8 +53,8 @@ impl Registration {
         self
     }
 
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
+    pub(crate) fn url(&self) -> &CallbackUrl {
+        &self.url
     }
 
     pub(crate) fn secret(&self) -> &str {
@@ -72,12 +71,10 @@ impl Registration {
     }
 }
 
-/// Shows no secret; the address without its query, where some keep a token.
+/// Shows no secret, and the address without its query.
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.address.as_str();
-        let url = url.split_once('?').map_or(url, |(url, _)| url);
-        f.debug_struct("Registration").field("url", &url).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Registration").field("url", &self.url).field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -86,8 +83,8 @@ impl fmt::Debug for Registration {
 #[non_exhaustive]
 pub enum RegistrationError {
     /// The address is none that can have been registered.
-    #[error("unusable address of a registration: {0}")]
-    Address(&'static str),
+    #[error(transparent)]
+    Url(#[from] CallbackUrlError),
     /// Anyone could sign with it.
     #[error("the secret of a registration is empty: is its variable set?")]
     EmptySecret,
@@ -215,8 +212,7 @@ impl Verifier {
             return Err(Refusal::BodyChanged { mistakes: diagnosed(false).unwrap_or_default() });
         }
         let is_signed_by = |registration: &Registration| {
-            let Address { host, path_and_query, .. } = registration.address();
-            let signed = Signed { host, path_and_query, date, content_hash: content_hash_sent };
+            let signed = Signed::at(registration.url(), date, content_hash_sent);
             signed.is_signed_by(registration.secret().as_bytes(), &signature)
         };
         let named = headers.hint(WEBHOOK_ID);
@@ -230,7 +226,7 @@ impl Verifier {
             event: Event::read(body),
             body: body.to_vec(),
             registration_id: registration.id.clone(),
-            url: registration.address().as_str().to_owned(),
+            url: registration.url().as_str().to_owned(),
             signed_at,
             is_late,
         })

@@ -144,11 +144,15 @@ impl Call {
     }
 
     /// The error of this call when what it answered cannot be right, such as a list that does
-    /// not go on: a read changes nothing.
+    /// not go on, or a registration without its secret: a read changes nothing, a write took
+    /// effect.
     #[must_use]
     pub fn unreadable(&self, status: u16, why: &str) -> Error {
-        let next_step = NextStep::Repeat { after: None };
-        let report = Report { attempts: 1, next_step, effect: Effect::None, ..self.report() };
+        let (effect, next_step) = match self.operation.is_read() {
+            true => (Effect::None, NextStep::Repeat { after: None }),
+            false => (Effect::Certain, NextStep::Done),
+        };
+        let report = Report { attempts: 1, next_step, effect, ..self.report() };
         Error::Unreadable(Box::new(Unreadable { report, status, source: Some(why.into()) }))
     }
 

@@ -14,6 +14,7 @@
 //! `environment`, for an address parser is many packages.
 
 mod amount;
+mod callback_url;
 mod credentials;
 #[cfg(feature = "environment")]
 mod environment;
@@ -28,6 +29,7 @@ mod personal;
 mod timestamp;
 
 pub use amount::{Amount, AmountError, Currency};
+pub use callback_url::{CallbackUrl, CallbackUrlError};
 pub use credentials::{Credentials, CredentialsError, MerchantSerialNumber};
 #[cfg(feature = "environment")]
 pub use environment::{BaseUrl, Environment, EnvironmentError};

@@ -12,13 +12,16 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::routing::post;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use vipps::psp::enums::{MakePaymentRequestPaymentState as PaymentState, TransactionInfoStatus};
-use vipps::psp::types::{InitiatePaymentRequest, MakePaymentRequest, PaymentStatus, TransactionInfo};
+use vipps::psp::enums::TransactionInfoStatus;
+use vipps::psp::types::{InitiatePaymentRequest, PaymentStatus, TransactionInfo};
 use vipps::{Amount, Client, Credentials, Environment, IdempotencyKey, Secret, System};
+use vipps_callbacks::axum::Called;
+use vipps_callbacks::{MakePayment, MakePaymentAnswer, TokenAuth};
 use vipps_sandbox::Sandbox;
 
 #[tokio::main]
@@ -37,6 +40,13 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What the provider's endpoint needs.
+#[derive(Clone, FromRef)]
+struct Psp {
+    auth: TokenAuth,
+    tell: mpsc::Sender<MakePayment>,
+}
+
 async fn take_card_payment() -> Result<(), Box<dyn Error>> {
     let (vipps, environment, sandbox) = connect().await?;
     let psp = vipps.psp();
@@ -49,7 +59,9 @@ async fn take_card_payment() -> Result<(), Box<dyn Error>> {
     let (url, listener) = listen(&environment).await?;
     println!("   makePayment is answered at {url}");
     let (tell, mut told) = mpsc::channel(1);
-    tokio::spawn(answer_calls(listener, token.clone(), tell));
+    let psp_server = Psp { auth: TokenAuth::new(token.as_str())?, tell };
+    let router = Router::new().route("/make-payment", post(make_payment)).with_state(psp_server);
+    tokio::spawn(async move { axum::serve(listener, router).await });
 
     let payment = InitiatePaymentRequest::builder()
         .psp_transaction_id(id.as_str())
@@ -73,15 +85,15 @@ async fn take_card_payment() -> Result<(), Box<dyn Error>> {
     }
     // Vipps calls within ten minutes, also when the customer did nothing.
     let limit = Duration::from_secs(11 * 60);
-    let state = tokio::select! {
-        state = told.recv() => state,
+    let call = tokio::select! {
+        call = told.recv() => call,
         () = vipps.transport().clock().sleep(limit) => return Err("Vipps did not call: is it reachable?".into()),
     };
-    match state {
-        Some(PaymentState::Accepted) => println!("3. Vipps handed over a card token: {price} is reserved"),
-        Some(PaymentState::UserCancel) => return Err("the customer cancelled the payment".into()),
-        Some(PaymentState::Timeout) => return Err("the customer did not confirm in time".into()),
-        state => return Err(format!("the payment is {}", state.map_or("?".into(), |state| state.to_string())).into()),
+    match call {
+        Some(MakePayment::Accepted(_)) => println!("3. Vipps handed over a card token: {price} is reserved"),
+        Some(MakePayment::Cancelled(_)) => return Err("the customer cancelled the payment".into()),
+        Some(MakePayment::TimedOut(_)) => return Err("the customer did not confirm in time".into()),
+        other => return Err(format!("the customer did not pay: {other:?}").into()),
     }
 
     let captured = TransactionInfo::builder()
@@ -120,62 +132,17 @@ async fn listen(environment: &Environment) -> Result<(String, TcpListener), Box<
     Ok((url, TcpListener::bind("127.0.0.1:4610").await?))
 }
 
-/// Answers the calls of Vipps, one after the other, and tells what each says of the customer.
-async fn answer_calls(listener: TcpListener, token: String, tell: mpsc::Sender<PaymentState>) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        let Some((head, body)) = read_request(&mut stream).await else { continue };
-        let (status, answer, state) = decide(&head, &body, &token);
-        let answer = answer.to_string();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}", answer.len());
-        let reply = format!("{head}\r\nconnection: close\r\n\r\n{answer}");
-        let sent = stream.write_all(reply.as_bytes()).await.and(stream.shutdown().await);
-        if let (Ok(()), Some(state)) = (sent, state) {
-            // Only the first call is waited for.
-            let _ = tell.try_send(state);
-        }
-    }
-}
-
-/// What the provider answers to a call: HTTP status and body; and what the call said, where it
-/// was one of Vipps'.
-fn decide(head: &str, body: &[u8], token: &str) -> (&'static str, Value, Option<PaymentState>) {
-    if header(head, "authorization") != Some(token) {
-        return ("401 Unauthorized", json!({}), None);
-    }
-    let Ok(call) = serde_json::from_slice::<MakePaymentRequest>(body) else {
-        return ("400 Bad Request", json!({}), None);
-    };
-    let id = call.psp_transaction_id;
-    let answer = match &call.payment_state {
+/// What the provider answers to a call, whose token was right. Tells the first of what the
+/// customer did.
+async fn make_payment(State(psp): State<Psp>, Called(call): Called<MakePayment>) -> MakePaymentAnswer {
+    let answer = match &call {
         // Here the acquirer is asked, with the network token of the call. This one says yes to all.
-        Some(PaymentState::Accepted) => json!({ "paymentInfo": { "pspTransactionId": id, "status": "OK" } }),
-        _ => json!({
-            "paymentInfo": { "pspTransactionId": id, "status": "FAIL" },
-            "errorMessage": { "errorId": 93, "errorText": "Status from Vipps: NO" },
-        }),
+        MakePayment::Accepted(payment) => payment.ok(),
+        MakePayment::Cancelled(call) | MakePayment::TimedOut(call) | MakePayment::Unknown(call) => call.acknowledge(),
+        _ => unreachable!("a call of another kind would be Unknown"),
     };
-    ("200 OK", answer, call.payment_state)
-}
-
-/// Head and body of a request, where a whole one of reasonable size comes.
-async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut bytes: Vec<u8> = Vec::new();
-    while bytes.len() < 64 * 1024 && stream.read_buf(&mut bytes).await.ok()? > 0 {
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let body = &bytes[end + 4..];
-        let length = header(&head, "content-length").map_or(Ok(0), str::parse::<usize>).ok()?;
-        if body.len() >= length {
-            return Some((head, body[..length].to_vec()));
-        }
-    }
-    None
-}
-
-/// A header by its name, in whatever case it came.
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    let _ = psp.tell.try_send(call);
+    answer
 }
 
 /// An amount, or a question mark where the answer has none.

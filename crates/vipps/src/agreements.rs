@@ -8,7 +8,8 @@ use vipps_recurring::enums::{
 };
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, address, call, derivable, key_text, keyed, limited, unbuilt};
+use crate::address::AddressRule;
+use crate::call::{Options, call, derivable, key_text, keyed, limited, unbuilt};
 use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
 use crate::new_agreement::NewAgreement;
@@ -233,7 +234,7 @@ impl DraftAgreement {
     /// [`Error`]: `Indeterminate` when the draft may exist; repeat it with its key.
     pub async fn send(self) -> Result<Response<DraftedAgreement>, Error> {
         let call = self.call()?;
-        call.checked(self.agreement.check())?;
+        call.checked(self.agreement.check(self.options.client.allows_http_addresses()))?;
         let client = &self.options.client;
         let currency = self.agreement.currency();
         let body = self.agreement.into_request();
@@ -287,7 +288,8 @@ impl UpdateAgreement {
             }
         }
         if let Some(url) = &self.change.merchant_agreement_url {
-            call.checked(address(url, &body.field("merchantAgreementUrl"), false))?;
+            let rule = AddressRule::HTTPS.or_http(self.options.client.allows_http_addresses());
+            call.checked(rule.check(url, &body.field("merchantAgreementUrl")))?;
         }
         let client = &self.options.client;
         let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());

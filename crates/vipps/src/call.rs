@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use vipps_core::types::{BaseUrl, IdempotencyKey, Place, Violation};
+use vipps_core::types::{IdempotencyKey, Place, Violation};
 use vipps_core::{Call, Error, KeyRule, KeyUse, Operation};
 
 use crate::client::Client;
@@ -111,28 +111,6 @@ impl Options {
 /// any case.
 pub(crate) fn key_text(call: &Call) -> &str {
     call.idempotency_key().map_or("", IdempotencyKey::as_str)
-}
-
-/// An address that Vipps sends people or calls to: https, or the scheme of an app where
-/// that is allowed; http on this machine alone.
-pub(crate) fn address(url: &str, at: &Place<'_>, app_scheme: bool) -> Result<(), Violation> {
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    let wanted = if app_scheme { "an https address, or one with the scheme of an app" } else { "an https address" };
-    if !named || rest.trim_start_matches('/').is_empty() || url.contains(char::is_whitespace) {
-        return Err(at.broken(format!("must be {wanted}")));
-    }
-    let allowed = match scheme.to_ascii_lowercase().as_str() {
-        "https" => true,
-        "http" => {
-            let host = url.split(['?', '#']).next().unwrap_or_default();
-            host.parse().is_ok_and(|address: BaseUrl| address.is_loopback())
-        }
-        "javascript" | "data" | "file" => false,
-        _ => app_scheme,
-    };
-    if allowed { Ok(()) } else { Err(at.broken(format!("must be {wanted}"))) }
 }
 
 /// A calendar date as requests carry it: `2026-12-24`.

@@ -17,6 +17,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     transport: Transport,
+    http_addresses: bool,
     #[cfg(feature = "epayment")]
     epayment: vipps_epayment::Client,
     #[cfg(feature = "recurring")]
@@ -36,11 +37,13 @@ impl Client {
     pub fn builder(environment: Environment, credentials: Credentials) -> ClientBuilder {
         let system = System::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .plugin(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        ClientBuilder { transport: Transport::builder(environment, credentials).system(system) }
+        let transport = Transport::builder(environment, credentials).system(system);
+        ClientBuilder { transport, http_addresses: false }
     }
 
-    fn new(transport: Transport) -> Self {
+    fn new(transport: Transport, http_addresses: bool) -> Self {
         let inner = Inner {
+            http_addresses,
             #[cfg(feature = "epayment")]
             epayment: vipps_epayment::Client::with_transport(&transport),
             #[cfg(feature = "recurring")]
@@ -62,7 +65,7 @@ impl Client {
     /// that are valid for it; shares connections and the access token.
     #[must_use]
     pub fn with_sales_unit(&self, sales_unit: MerchantSerialNumber) -> Self {
-        Self::new(self.inner.transport.with_sales_unit(sales_unit))
+        Self::new(self.inner.transport.with_sales_unit(sales_unit), self.inner.http_addresses)
     }
 
     /// The sales unit that calls are made for.
@@ -144,6 +147,21 @@ impl Client {
         crate::Webhooks::new(self.clone())
     }
 
+    /// Whether addresses that are handed to Vipps may be http on any machine.
+    #[cfg_attr(
+        not(any(
+            feature = "epayment",
+            feature = "recurring",
+            feature = "checkout",
+            feature = "psp",
+            feature = "webhooks"
+        )),
+        allow(dead_code, reason = "each API hands over some")
+    )]
+    pub(crate) fn allows_http_addresses(&self) -> bool {
+        self.inner.http_addresses
+    }
+
     #[cfg(feature = "recurring")]
     pub(crate) fn recurring(&self) -> &vipps_recurring::Client {
         &self.inner.recurring
@@ -179,6 +197,7 @@ impl Client {
 #[must_use]
 pub struct ClientBuilder {
     transport: TransportBuilder,
+    http_addresses: bool,
 }
 
 impl ClientBuilder {
@@ -234,6 +253,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets the addresses that are handed to Vipps (webhook registrations, Checkout callbacks,
+    /// makePayment, return and redirect addresses) be http on any machine: for a test network
+    /// such as that of docker compose, with a sandbox in it. Vipps itself refuses them.
+    /// Default: https, and http on this machine alone.
+    pub fn allow_http_addresses(mut self) -> Self {
+        self.http_addresses = true;
+        self
+    }
+
     /// Everything else that a transport can be told.
     pub fn transport(mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
         self.transport = change(self.transport);
@@ -248,6 +276,6 @@ impl ClientBuilder {
     /// a call, a slack of 30 min or more, https without TLS, http to another machine, or an
     /// HTTP client that cannot be set up.
     pub fn build(self) -> Result<Client, ConfigError> {
-        Ok(Client::new(self.transport.build()?))
+        Ok(Client::new(self.transport.build()?, self.http_addresses))
     }
 }

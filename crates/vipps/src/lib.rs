@@ -27,16 +27,19 @@
 //! money may have moved ([`Error::may_have_taken_effect`]). Rules of form are checked
 //! before anything is sent; rules of state are Vipps' alone.
 //!
-//! Not here: what Vipps sends to you, and a local Vipps to test against (`vipps-sandbox`).
+//! Not here: what Vipps sends to you (`vipps-callbacks`), and a local Vipps to test against
+//! (`vipps-sandbox`).
 
+mod address;
 mod call;
 mod client;
+pub mod hints;
 #[cfg(any(feature = "epayment", feature = "recurring", feature = "checkout"))]
 mod wait;
 
 pub use client::{Client, ClientBuilder};
 pub use vipps_core::types::{
-    Amount, AmountError, BaseUrl, Credentials, CredentialsError, Currency, Environment, EnvironmentError,
+    Amount, AmountError, BaseUrl, Credentials, CredentialsError, Currency, Environment, EnvironmentError, EventType,
     IdempotencyKey, IdempotencyKeyError, MerchantSerialNumber, Personal, Secret, Timestamp,
 };
 pub use vipps_core::{
@@ -124,7 +127,11 @@ pub use psp_payments::{
 };
 
 #[cfg(feature = "webhooks")]
+mod ensured_webhook;
+#[cfg(feature = "webhooks")]
 mod webhook_registrations;
+#[cfg(feature = "webhooks")]
+pub use ensured_webhook::Ensured;
 #[cfg(feature = "webhooks")]
 pub use webhook_registrations::{DeleteWebhook, ListWebhooks, RegisterWebhook, RegisteredWebhook, Webhook, Webhooks};
 

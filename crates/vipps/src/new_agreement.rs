@@ -228,7 +228,7 @@ impl NewAgreement {
     }
 
     /// Rules of form by the document, addresses, and amounts that are in one currency.
-    pub(crate) fn check(&self) -> Result<(), Violation> {
+    pub(crate) fn check(&self, http: bool) -> Result<(), Violation> {
         let body = Place::ROOT;
         limits::draft_agreement_v3(&self.draft, &body)?;
         let pricing = body.field("pricing");
@@ -257,9 +257,12 @@ impl NewAgreement {
         if let Some(first) = &self.draft.initial_charge {
             initial.field("amount").range(first.amount, Some(1), None)?;
         }
-        crate::call::address(&self.draft.merchant_redirect_url, &body.field("merchantRedirectUrl"), true)?;
+        let redirect = &self.draft.merchant_redirect_url;
+        crate::address::AddressRule::APP_OR_HTTPS.or_http(http).check(redirect, &body.field("merchantRedirectUrl"))?;
         match &self.draft.merchant_agreement_url {
-            Some(url) => crate::call::address(url, &body.field("merchantAgreementUrl"), false),
+            Some(url) => {
+                crate::address::AddressRule::HTTPS.or_http(http).check(url, &body.field("merchantAgreementUrl"))
+            }
             None => Ok(()),
         }
     }
@@ -329,7 +332,7 @@ mod tests {
             (dearer.initial_charge(InitialCharge::new(euros(), "First")), "initialCharge.amount", "DKK"),
         ];
         for (agreement, field, currency) in cases {
-            let violation = agreement.check().expect_err(field);
+            let violation = agreement.check(false).expect_err(field);
             let rule = format!("must be in {currency}, the currency of the pricing");
             assert_eq!((violation.field(), violation.rule()), (field, rule.as_str()));
         }
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn amounts_in_the_currency_of_the_pricing_are_fine_when_they_are_above_zero() {
         let first = |value| tea().initial_charge(InitialCharge::new(Amount::nok_minor(value), "First").reserve());
-        assert_eq!(first(4_900).price_campaign(Amount::nok_minor(100), "2027-01-01T00:00:00Z").check(), Ok(()));
-        assert_eq!(first(0).check().expect_err("nothing is charged").field(), "initialCharge.amount");
+        assert_eq!(first(4_900).price_campaign(Amount::nok_minor(100), "2027-01-01T00:00:00Z").check(false), Ok(()));
+        assert_eq!(first(0).check(false).expect_err("nothing is charged").field(), "initialCharge.amount");
     }
 }

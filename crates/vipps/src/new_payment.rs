@@ -4,6 +4,7 @@ use vipps_core::types::{Amount, Personal, Place, Timestamp, Violation};
 use vipps_epayment::enums::{Customer, CustomerInteraction, PaymentMethodType, UserFlow};
 use vipps_epayment::{limits, types};
 
+use crate::address::AddressRule;
 use crate::receipt::Receipt;
 
 /// A payment to create: by user flow, with what that flow requires.
@@ -220,7 +221,7 @@ impl NewPayment {
 
     /// Rules of form by the document, and combinations that no state of a sales unit makes
     /// valid.
-    pub(crate) fn check(&self) -> Result<(), Violation> {
+    pub(crate) fn check(&self, http: bool) -> Result<(), Violation> {
         let request = &*self.request;
         let body = Place::ROOT;
         let at = |name| body.field(name);
@@ -233,10 +234,7 @@ impl NewPayment {
             return Err(at("customer").broken("is required with user flow PUSH_MESSAGE"));
         }
         if let Some(url) = &request.return_url {
-            let opted_in = self.http_return_url && url.starts_with("http://");
-            if !opted_in {
-                crate::call::address(url, &at("returnUrl"), true)?;
-            }
+            AddressRule::APP_OR_HTTPS.or_http(http || self.http_return_url).check(url, &at("returnUrl"))?;
         }
         for key in request.metadata.iter().flat_map(|metadata| metadata.keys()) {
             at("metadata").length(key, None, Some(100))?;
@@ -252,8 +250,9 @@ impl NewPayment {
             }
         }
         check_method(request)?;
-        check_legal_links(request)?;
-        check_shipping(request)
+        check_legal_links(request, http)?;
+        check_shipping(request)?;
+        check_callbacks(request, http)
     }
 }
 
@@ -304,14 +303,27 @@ fn check_shipping(request: &types::CreatePaymentRequest) -> Result<(), Violation
     Ok(())
 }
 
+/// Where Vipps asks for shipping options, and hands over a card.
+fn check_callbacks(request: &types::CreatePaymentRequest, http: bool) -> Result<(), Violation> {
+    let (body, rule) = (Place::ROOT, AddressRule::HTTPS.or_http(http));
+    if let Some(options) = request.shipping.as_ref().and_then(|shipping| shipping.dynamic_options.as_ref()) {
+        let place = body.field("shipping");
+        rule.check(&options.callback_url, &place.field("dynamicOptions").field("callbackUrl"))?;
+    }
+    if let Some(card) = &request.card_passthrough {
+        rule.check(&card.card_callback_url, &body.field("cardPassthrough").field("cardCallbackUrl"))?;
+    }
+    Ok(())
+}
+
 /// Links that the customer follows in the app.
-fn check_legal_links(request: &types::CreatePaymentRequest) -> Result<(), Violation> {
+fn check_legal_links(request: &types::CreatePaymentRequest, http: bool) -> Result<(), Violation> {
     let Some(links) = &request.merchant_legal_links else { return Ok(()) };
     let body = Place::ROOT;
     let place = body.field("merchantLegalLinks");
     for (name, url) in [("termsOfSaleUrl", &links.terms_of_sale_url), ("privacyPolicyUrl", &links.privacy_policy_url)] {
         if let Some(url) = url {
-            crate::call::address(url, &place.field(name), false)?;
+            AddressRule::HTTPS.or_http(http).check(url, &place.field(name))?;
         }
     }
     Ok(())
@@ -377,7 +389,7 @@ mod tests {
             ),
         ];
         for (payment, field) in cases {
-            let violation = payment.check().expect_err(field);
+            let violation = payment.check(false).expect_err(field);
             assert_eq!(violation.field(), field, "{violation}");
         }
     }
@@ -396,7 +408,7 @@ mod tests {
             NewPayment::native_redirect("acme-order-1042", amount, "4712345678", "acmeapp://thanks"),
         ];
         for payment in fine {
-            assert_eq!(payment.check(), Ok(()));
+            assert_eq!(payment.check(false), Ok(()));
         }
     }
 
@@ -418,7 +430,7 @@ mod tests {
         assert_eq!(scope(order().express(nok())).as_deref(), Some("address"));
         assert_eq!(scope(order().profile_scope("email name").express(nok())).as_deref(), Some("address email name"));
         assert_eq!(scope(order().profile_scope("email address").express(nok())).as_deref(), Some("email address"));
-        assert_eq!(order().express(nok()).check(), Ok(()));
+        assert_eq!(order().express(nok()).check(false), Ok(()));
     }
 
     #[test]
@@ -438,7 +450,7 @@ mod tests {
             ),
         ];
         for (payment, field) in cases {
-            assert_eq!(payment.check().expect_err(field).field(), field);
+            assert_eq!(payment.check(false).expect_err(field).field(), field);
         }
     }
 

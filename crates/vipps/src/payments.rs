@@ -147,7 +147,7 @@ impl Create {
     /// 4150 means that the reference is taken; `Indeterminate` that the payment may exist.
     pub async fn send(self) -> Result<Response<CreatedPayment>, Error> {
         let call = self.call()?;
-        call.checked(self.payment.check())?;
+        call.checked(self.payment.check(self.options.client.allows_http_addresses()))?;
         let client = &self.options.client;
         let body = self.payment.into_request();
         let request = client.epayment().create_payment().idempotency_key(key_text(&call)).body(body);

@@ -9,7 +9,8 @@ use vipps_core::{Error, Response};
 use vipps_psp::enums::TransactionInfoStatus;
 use vipps_psp::{limits, operations, types};
 
-use crate::call::{Options, address, call};
+use crate::address::AddressRule;
+use crate::call::{Options, call};
 use crate::client::Client;
 
 /// PSP payments of a client; see [`Client::psp`].
@@ -247,8 +248,10 @@ impl InitiatePspPayment {
         call.checked(limits::initiate_payment_request(&self.payment, &body))?;
         call.checked(body.field("amount").range(self.payment.amount, Some(1), None))?;
         call.checked(norwegian(Some(self.payment.currency.as_str()), &body.field("currency")))?;
-        call.checked(address(&self.payment.make_payment_url, &body.field("makePaymentUrl"), false))?;
-        call.checked(address(&self.payment.psp_redirect_url, &body.field("pspRedirectUrl"), true))?;
+        let http = self.options.client.allows_http_addresses();
+        let (to_the_psp, to_the_shop) = (AddressRule::HTTPS.or_http(http), AddressRule::APP_OR_HTTPS.or_http(http));
+        call.checked(to_the_psp.check(&self.payment.make_payment_url, &body.field("makePaymentUrl")))?;
+        call.checked(to_the_shop.check(&self.payment.psp_redirect_url, &body.field("pspRedirectUrl")))?;
         let client = &self.options.client;
         let request = client.psp_api().initiate_payment_v3().body(*self.payment);
         Ok(client.transport().run(call, || request.clone().send()).await?.map(InitiatedPspPayment))

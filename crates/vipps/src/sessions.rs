@@ -10,7 +10,8 @@ use vipps_checkout::{limits, operations, types};
 use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
-use crate::call::{Options, address, call, derivable, key_text, keyed};
+use crate::address::AddressRule;
+use crate::call::{Options, call, derivable, key_text, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
 
@@ -155,18 +156,24 @@ fn reference_of(session: &InitiateSessionRequest) -> Option<String> {
 }
 
 /// Addresses and amounts, which the document leaves to prose.
-fn check(session: &InitiateSessionRequest) -> Result<(), Violation> {
+fn check(session: &InitiateSessionRequest, http: bool) -> Result<(), Violation> {
     let body = Place::ROOT;
-    let (merchant, transaction) = match session {
-        InitiateSessionRequest::Payment(session) => (&session.merchant_info, Some(&session.transaction)),
-        InitiateSessionRequest::Subscription(session) => (&session.merchant_info, session.transaction.as_ref()),
+    let (merchant, transaction, logistics) = match session {
+        InitiateSessionRequest::Payment(session) => {
+            (&session.merchant_info, Some(&session.transaction), session.logistics.as_ref())
+        }
+        InitiateSessionRequest::Subscription(session) => (&session.merchant_info, session.transaction.as_ref(), None),
         _ => return Ok(()),
     };
     let info = body.field("merchantInfo");
-    address(&merchant.callback_url, &info.field("callbackUrl"), false)?;
-    address(&merchant.return_url, &info.field("returnUrl"), true)?;
+    let https = AddressRule::HTTPS.or_http(http);
+    https.check(&merchant.callback_url, &info.field("callbackUrl"))?;
+    AddressRule::APP_OR_HTTPS.or_http(http).check(&merchant.return_url, &info.field("returnUrl"))?;
     if let Some(url) = &merchant.terms_and_conditions_url {
-        address(url, &info.field("termsAndConditionsUrl"), false)?;
+        https.check(url, &info.field("termsAndConditionsUrl"))?;
+    }
+    if let Some(url) = logistics.and_then(|logistics| logistics.dynamic_options_callback.as_ref()) {
+        https.check(url, &body.field("logistics").field("dynamicOptionsCallback"))?;
     }
     let place = body.field("transaction");
     match transaction {
@@ -190,7 +197,7 @@ impl CreateSession {
             call = call.once();
         }
         call.checked(limits::initiate_session_request(&self.session, &Place::ROOT))?;
-        call.checked(check(&self.session))?;
+        call.checked(check(&self.session, self.options.client.allows_http_addresses()))?;
         let client = &self.options.client;
         let request = client.checkout().create_session().idempotency_key(key_text(&call)).body(self.session);
         let answer = client.transport().run(call, || request.clone().send()).await?;

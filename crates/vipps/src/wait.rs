@@ -161,9 +161,10 @@ macro_rules! waits {
                 self
             }
 
-            /// A stream each item of which means "look now": a webhook then wakes the wait. Looks
-            /// stay 250 ms apart, and longer where Vipps asks for it.
-            /// When it ends, polling goes on.
+            /// A stream each item of which means "look now": a webhook then wakes the wait. From
+            /// `HintHub::hints` of `vipps-callbacks`, from [`hints`](crate::hints), or any other.
+            /// Looks stay 250 ms apart, and longer where Vipps asks for it. When it ends, polling
+            /// goes on.
             pub fn hints(mut self, hints: impl futures_core::Stream<Item = ()> + Send + 'static) -> Self {
                 self.schedule.hints = Some(Box::pin(hints));
                 self

@@ -1,10 +1,11 @@
 //! Webhook registrations: which addresses are told of which events.
 
-use vipps_core::types::Place;
+use vipps_core::types::{EventType, Place, Secret};
 use vipps_core::{Error, Response};
 use vipps_webhooks::{operations, types};
 
-use crate::call::{Options, address, call, unbuilt};
+use crate::address::AddressRule;
+use crate::call::{Options, call, unbuilt};
 use crate::client::Client;
 
 /// Webhook registrations of a client; see [`Client::webhooks`].
@@ -15,7 +16,10 @@ pub struct Webhooks {
 
 /// A webhook that was just registered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RegisteredWebhook(types::RegisterResponse);
+pub struct RegisteredWebhook {
+    raw: types::RegisterResponse,
+    secret: Secret<String>,
+}
 
 /// A webhook as it is listed.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,20 +29,20 @@ impl RegisteredWebhook {
     /// The id of the registration.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.raw.id
     }
 
     /// What its deliveries are signed with: the text as it is, not decoded. Told this once
     /// only, so keep it.
     #[must_use]
-    pub fn secret(&self) -> Option<&str> {
-        self.0.secret.as_ref().map(|secret| secret.reveal().as_str())
+    pub fn secret(&self) -> &Secret<String> {
+        &self.secret
     }
 
     /// Everything the answer held, as the document names it.
     #[must_use]
     pub fn raw(&self) -> &types::RegisterResponse {
-        &self.0
+        &self.raw
     }
 }
 
@@ -55,10 +59,10 @@ impl Webhook {
         self.0.url.as_deref()
     }
 
-    /// The events that are delivered, such as `epayments.payment.authorized.v1`.
+    /// The events that are delivered.
     #[must_use]
-    pub fn events(&self) -> &[String] {
-        self.0.events.as_deref().unwrap_or_default()
+    pub fn events(&self) -> Vec<EventType> {
+        self.0.events.iter().flatten().map(|event| EventType::from(event.as_str())).collect()
     }
 
     /// Everything the answer held, as the document names it.
@@ -73,15 +77,15 @@ impl Webhooks {
         Self { client }
     }
 
-    /// Registers an address (https) for events such as `epayments.payment.authorized.v1`.
-    /// The answer holds the secret that deliveries are signed with, this once only. Sent
-    /// once: a lost answer is found out by [`Webhooks::list`].
-    pub fn register<E: Into<String>>(
+    /// Registers an address (https) for events: [`EventType`] or its text, such as
+    /// `epayments.payment.authorized.v1`. The answer holds the secret that deliveries are signed
+    /// with, this once only. Sent once; [`Webhooks::ensure`] copes with a lost answer.
+    pub fn register<E: Into<EventType>>(
         &self,
         url: impl Into<String>,
         events: impl IntoIterator<Item = E>,
     ) -> RegisterWebhook {
-        let events = events.into_iter().map(Into::into).collect();
+        let events = events.into_iter().map(|event| event.into().to_string()).collect();
         RegisterWebhook { options: Options::new(&self.client, RegisterWebhook::OPERATION), url: url.into(), events }
     }
 
@@ -93,29 +97,6 @@ impl Webhooks {
     /// Removes a registration.
     pub fn delete(&self, id: impl Into<String>) -> DeleteWebhook {
         DeleteWebhook { options: Options::new(&self.client, DeleteWebhook::OPERATION), id: id.into() }
-    }
-
-    /// Registers an address only for those events that it has no registration for yet;
-    /// `None` when nothing was missing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] of the list or of the registration.
-    pub async fn ensure<E: Into<String>>(
-        &self,
-        url: impl Into<String>,
-        events: impl IntoIterator<Item = E>,
-    ) -> Result<Option<RegisteredWebhook>, Error> {
-        let url = url.into();
-        let known = self.list().send().await?;
-        let of_this_url = known.iter().filter(|hook| hook.url() == Some(url.as_str()));
-        let covered: Vec<&String> = of_this_url.flat_map(Webhook::events).collect();
-        let missing: Vec<String> =
-            events.into_iter().map(Into::into).filter(|event| !covered.contains(&event)).collect();
-        if missing.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(self.register(url, missing).send().await?.into_inner()))
     }
 }
 
@@ -140,18 +121,23 @@ impl RegisterWebhook {
     ///
     /// # Errors
     ///
-    /// [`Error`]: `Indeterminate` when the answer was lost: list, and delete what has no
-    /// known secret.
+    /// [`Error`]: `Indeterminate` when the answer was lost, `Unreadable` when it has no secret:
+    /// list, and delete what has no known secret.
     pub async fn send(self) -> Result<Response<RegisteredWebhook>, Error> {
         let call = self.call()?;
         let body = Place::ROOT;
-        call.checked(address(&self.url, &body.field("url"), false))?;
+        let rule = AddressRule::HTTPS.or_http(self.options.client.allows_http_addresses());
+        call.checked(rule.check(&self.url, &body.field("url")))?;
         call.checked(body.field("events").count(self.events.len() as u64, Some(1), None, "element"))?;
         let request = types::RegisterRequest::builder().url(self.url).events(self.events);
         let request = types::RegisterRequest::try_from(request).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request = client.webhooks_api().register_webhook().body(request);
-        Ok(client.transport().run(call, || request.clone().send()).await?.map(RegisteredWebhook))
+        let answer = client.transport().run(call.clone(), || request.clone().send()).await?;
+        match answer.secret.clone().filter(|secret| !secret.reveal().is_empty()) {
+            Some(secret) => Ok(answer.map(|raw| RegisteredWebhook { raw, secret })),
+            None => Err(call.unreadable(answer.http_status(), "it has no secret")),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vipps_sandbox::Sandbox;
 
-const EXAMPLES: [&str; 4] = ["take_payment", "subscribe", "checkout_session", "psp_payment"];
+const EXAMPLES: [&str; 5] = ["take_payment", "subscribe", "checkout_session", "psp_payment", "receive_webhook"];
 
 const KEYS: [(&str, &str); 4] = [
     ("VIPPS_CLIENT_ID", "test-client-id"),
@@ -22,7 +22,7 @@ fn run(example: &str, variables: &[(&str, &str)]) -> Output {
     folder.pop();
     folder.pop();
     let mut command = Command::new(folder.join("examples").join(example));
-    let ours = |name: &str| name.starts_with("VIPPS_") || name == "MAKE_PAYMENT_URL";
+    let ours = |name: &str| name.starts_with("VIPPS_") || ["MAKE_PAYMENT_URL", "WEBHOOK_URL"].contains(&name);
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
@@ -58,6 +58,7 @@ fn without_keys_each_runs_to_its_end_with_its_own_sandbox() {
         "9. closing: agreement STOPPED, charge PARTIALLY_REFUNDED, captured 99.00 NOK, refunded 20.00 NOK\n",
         "6. closing: authorized 499.00 NOK, captured 499.00 NOK, refunded 0.00 NOK, cancelled 0.00 NOK\n",
         "6. closing: captured 499.00 NOK, left to capture 0.00 NOK, refunded 0.00 NOK\n",
+        "5. the registration is deleted\n",
     ];
     for (example, ending) in EXAMPLES.into_iter().zip(endings) {
         let output = run(example, &[]);
@@ -71,6 +72,17 @@ fn without_keys_each_runs_to_its_end_with_its_own_sandbox() {
 fn taking_a_payment_shows_its_two_captures() {
     let said = text(&run("take_payment", &[]).stdout);
     assert_eq!(said.lines().filter(|line| line.contains("CAPTURED")).count(), 2, "{said}");
+}
+
+#[test]
+fn receiving_webhooks_shows_each_event_of_the_payment_once_and_in_order() {
+    let said = text(&run("receive_webhook", &[]).stdout);
+    // Name, amount and currency; the time follows.
+    let shown = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let of_an_event = |line: &&str| line.starts_with("   ") && line.contains(" NOK ");
+    let shown: Vec<String> = said.lines().filter(of_an_event).map(shown).collect();
+    let wanted = ["CREATED 499.00", "AUTHORIZED 499.00", "CAPTURED 200.00", "CAPTURED 299.00", "REFUNDED 50.00"];
+    assert_eq!(shown, wanted.map(|event| format!("{event} NOK")), "{said}");
 }
 
 #[test]
@@ -88,8 +100,10 @@ fn half_a_set_of_keys_and_an_environment_without_keys_say_what_is_missing() {
 
 #[test]
 fn an_address_that_vipps_cannot_reach_is_asked_for_before_anything_is_sent() {
-    let said = failed(&run("psp_payment", &keys("psp_payment", "test", "test-client-secret")));
-    assert!(said.contains("set MAKE_PAYMENT_URL"), "{said}");
+    for (example, variable) in [("psp_payment", "MAKE_PAYMENT_URL"), ("receive_webhook", "WEBHOOK_URL")] {
+        let said = failed(&run(example, &keys(example, "test", "test-client-secret")));
+        assert!(said.contains(&format!("set {variable}")), "{said}");
+    }
 }
 
 #[test]
@@ -151,6 +165,7 @@ async fn a_customer_who_says_no_ends_it_with_a_sentence() {
             "abandon",
             "run the checkout: the customer gave up, or the payment failed",
         ),
+        ("receive_webhook", "payments", "acme-hook-", "abort", "receive webhooks: the customer aborted the payment"),
         ("psp_payment", "psp", "acmepsp", "cancel", "take the card payment: the customer cancelled the payment"),
     ];
     let sandbox = Sandbox::start().await.expect("a free port");

@@ -151,5 +151,5 @@ fn a_secret_that_anyone_has_is_refused() {
     ] {
         assert_eq!(Registration::new(URL, secret).unwrap_err(), expected);
     }
-    assert!(matches!(Registration::new("shop.example", SECRET), Err(RegistrationError::Address(_))));
+    assert!(matches!(Registration::new("shop.example", SECRET), Err(RegistrationError::Url(_))));
 }
