@@ -13,6 +13,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let out = std::env::var("OUT_DIR").expect("cargo sets it");
     std::fs::write(Path::new(&out).join("bodies.rs"), bodies(Path::new(&out))).expect("the folder is ours");
+    std::fs::write(Path::new(&out).join("callbacks.json"), callbacks().to_string()).expect("the folder is ours");
     let mut modules = String::new();
     let mut samples = String::from("pub(crate) fn samples() -> Vec<super::Sample> {\n    let mut all = Vec::new();\n");
     for case in cases() {
@@ -47,6 +48,28 @@ fn bodies(out: &Path) -> String {
     }
     std::fs::write(out.join("bodies.json"), Value::from(all).to_string()).expect("the folder is ours");
     code + "    ]\n}\n"
+}
+
+/// What Vipps sends: samples of its bodies, by component.
+fn callbacks() -> Value {
+    let components = [
+        ("epayment", "WebhookEvent"),
+        ("epayment", "DynamicShippingGroupsRequest"),
+        ("epayment", "CardCallbackRequest"),
+        ("webhooks", "RecurringAgreementEvent"),
+        ("webhooks", "RecurringChargeEvent"),
+        ("webhooks", "QrCheckInEvent"),
+        ("webhooks", "LoginPingEvent"),
+        ("checkout", "SessionResponse"),
+        ("checkout", "MerchantLogisticsCallbackRequestBody"),
+        ("psp", "MakePaymentRequest"),
+    ];
+    let samples = components.map(|(api, name)| {
+        let path = Path::new("../openapi").join(format!("{api}.yaml"));
+        let (full, odd) = xtask::samples::of_component(&path, name).unwrap_or_else(|error| panic!("{error}"));
+        (name.to_owned(), serde_json::json!({ "full": full, "odd": odd }))
+    });
+    Value::Object(samples.into_iter().collect())
 }
 
 fn each_sample(case: &Case, made: &Made, samples: &mut String) {

@@ -1,5 +1,6 @@
-use vipps::{Amount, ConfigError, Environment};
-use vipps_tests::{Reply, ScriptedServer, SkippingClock, client_for, credentials};
+use serde_json::{Value, json};
+use vipps::{Amount, ConfigError, Environment, Error, NewAgreement, NewPayment};
+use vipps_tests::{CheckedSandbox, Reply, ScriptedServer, SkippingClock, client_for, credentials};
 
 const REFERENCE: &str = "acme-order-1042";
 
@@ -81,4 +82,80 @@ fn a_limit_of_zero_for_connections_is_refused() {
     let client = client_for("http://127.0.0.1:9".parse().unwrap(), credentials());
     let zero = client.transport(|transport| transport.connect_timeout(std::time::Duration::ZERO)).build();
     assert!(matches!(zero, Err(ConfigError::Zero("connect_timeout"))));
+}
+
+/// What a call with this address ends with: the field that is refused before it is sent.
+fn refused_field(error: Error) -> Option<String> {
+    match error {
+        Error::InvalidRequest(no) => no.field().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_address_of_a_test_network_needs_the_opt_in_of_the_client() {
+    let refusal = || Reply::json(400, "", r#"{"title":"no","status":400}"#);
+    let url = "http://shop:3000/path";
+    for is_allowed in [false, true] {
+        let server = ScriptedServer::start(vec![refusal()]).await;
+        let credentials = credentials().with_psp_id("C948DFD1546347568874C4DDC93A2E3C").unwrap();
+        let builder = client_for(server.environment(), credentials);
+        let builder = if is_allowed { builder.allow_http_addresses() } else { builder };
+        let client = builder.build().unwrap();
+        let session = |change: &dyn Fn(&mut Value)| {
+            let mut body = json!({
+                "type": "PAYMENT", "reference": "acme-session-1", "logistics": { "dynamicOptionsCallback": "https://a.example" },
+                "merchantInfo": { "callbackUrl": "https://a.example", "returnUrl": "https://a.example", "callbackAuthorizationToken": "t" },
+                "transaction": { "amount": { "currency": "NOK", "value": 1000 }, "paymentDescription": "Tea" }
+            });
+            change(&mut body);
+            let session: vipps::checkout::types::PaymentSession = serde_json::from_value(body).unwrap();
+            client.sessions().create(session)
+        };
+        let payment = |change: &dyn Fn(&mut Value)| {
+            let mut body = json!({
+                "pspTransactionId": "abcABC12345", "merchantOrderId": "order-1", "customerMobileNumber": "12345678",
+                "currency": "NOK", "amount": 49_900, "paymentText": "Tea", "makePaymentUrl": "https://a.example/m",
+                "pspRedirectUrl": "https://a.example/r"
+            });
+            change(&mut body);
+            let payment: vipps::psp::types::InitiatePaymentRequest = serde_json::from_value(body).unwrap();
+            client.psp().initiate(payment)
+        };
+        let order = NewPayment::web_redirect("acme-order-1042", Amount::nok_minor(1000), url);
+        let agreement = NewAgreement::legacy("Tea", Amount::nok_minor(1000), url);
+        let found = [
+            ("url", client.webhooks().register(url, ["epayments.payment.created.v1"]).await.map(drop)),
+            (
+                "merchantInfo.callbackUrl",
+                session(&|body| body["merchantInfo"]["callbackUrl"] = url.into()).await.map(drop),
+            ),
+            ("merchantInfo.returnUrl", session(&|body| body["merchantInfo"]["returnUrl"] = url.into()).await.map(drop)),
+            (
+                "logistics.dynamicOptionsCallback",
+                session(&|body| body["logistics"]["dynamicOptionsCallback"] = url.into()).await.map(drop),
+            ),
+            ("makePaymentUrl", payment(&|body| body["makePaymentUrl"] = url.into()).await.map(drop)),
+            ("pspRedirectUrl", payment(&|body| body["pspRedirectUrl"] = url.into()).await.map(drop)),
+            ("returnUrl", client.payments().create(order).await.map(drop)),
+            ("merchantRedirectUrl", client.agreements().draft(agreement).await.map(drop)),
+        ];
+        for (field, result) in found {
+            let refused = refused_field(result.unwrap_err());
+            assert_eq!(refused.as_deref(), if is_allowed { None } else { Some(field) }, "{field}");
+        }
+        assert_eq!(server.seen().is_empty(), !is_allowed, "nothing that is refused is sent");
+    }
+}
+
+/// The sandbox has a setting of its own for them, since Vipps takes none.
+#[tokio::test]
+async fn a_sandbox_in_a_test_network_delivers_to_the_shop_beside_it() {
+    let sandbox = CheckedSandbox::start().await;
+    sandbox.change_settings(&json!({ "httpWebhooksAllowed": true })).unwrap();
+    let client = client_for(sandbox.environment(), sandbox.credentials()).allow_http_addresses().build().unwrap();
+    let other_unit = client.with_sales_unit(sandbox.credentials().merchant_serial_number().clone());
+    for client in [client, other_unit] {
+        client.webhooks().register("http://shop:3000/hooks", ["epayments.payment.created.v1"]).await.unwrap();
+    }
 }

@@ -11,6 +11,10 @@ mod bodies;
 mod browser;
 /// How often is repeated, and how long it may take.
 mod budgets;
+/// What Vipps sends, in every oddity that the documents allow.
+mod callback_samples;
+/// Servers of a merchant and a PSP, called by the sandbox.
+mod callback_server;
 /// What the closure of a call may do, and what the error claims then.
 mod closures;
 /// Many copies of one request at once: one effect, one answer.
@@ -21,6 +25,8 @@ mod connections;
 mod decoding;
 /// The same seed and the same requests: the same trace.
 mod determinism;
+/// Registrations that end with a usable secret, whatever happened before.
+mod ensured_webhooks;
 /// Keys: who draws them, what was sent under them, and what they are derived from.
 mod keys;
 /// Lists that come in pages.

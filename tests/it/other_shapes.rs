@@ -298,14 +298,6 @@ async fn checkout_psp_and_webhooks() {
 }
 
 #[tokio::test]
-async fn ensure_registers_only_what_is_missing() {
-    let known = json!({ "webhooks": [{ "id": "w-1", "url": "https://a.example/w", "events": ["a.v1", "b.v1"] }] });
-    let recorder = Recorder::start(200, known).await;
-    let nothing = recorder.client().webhooks().ensure("https://a.example/w", ["a.v1"]).await.unwrap();
-    assert!(nothing.is_none() && recorder.only().starts_with("GET "));
-}
-
-#[tokio::test]
 async fn rules_before_sending_name_their_field() {
     let recorder = Recorder::start(200, Value::Null).await;
     let client = recorder.client();

@@ -1,12 +1,15 @@
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use vipps_callbacks::Registration;
 use vipps_tests::{Http, Received, Receiver, Reply, ScriptedServer};
 
 use crate::sandbox_webhooks::{
-    AUTHORIZED, CREATED, EXPIRED, PAYMENT_EVENTS, PAYMENTS, WEBHOOKS, act, order, receipt, register, text,
+    AUTHORIZED, CREATED, EXPIRED, PAYMENT_EVENTS, PAYMENTS, WEBHOOKS, act, order, receipt, register, text, verifier,
 };
 
 const HOUR: i64 = 3_600;
@@ -282,6 +285,16 @@ async fn webhooks_misbehave_as_told() {
         let found: Vec<String> = received.iter().map(|call| text(&call.json()["name"])).collect();
         assert_eq!(found, *names, "{mode}");
         assert!(received.iter().all(|call| is_signed(call, &url, &secret) == *signed), "{mode}");
+        let verifier = verifier();
+        verifier.add(Registration::new(&url, secret).unwrap());
+        let mut keys = BTreeSet::new();
+        for call in &received {
+            let found = verifier.verify(call.headers().iter().map(|(name, value)| (name, value)), &call.body);
+            assert_eq!(found.is_ok(), *signed, "{mode}: {found:?}");
+            keys.extend(found.map(|delivery| delivery.key().to_string()));
+        }
+        let different = BTreeSet::from_iter(&found).len();
+        assert_eq!(keys.len(), if *signed { different } else { 0 }, "{mode}: a copy has the same key");
         let state = if *mode == "drop" { "dropped" } else { "delivered" };
         assert!(http.sandbox.deliveries().iter().all(|delivery| delivery["state"] == state), "{mode}");
     }

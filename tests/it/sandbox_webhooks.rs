@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use vipps_callbacks::{EventType, Freshness, Registration, Verifier};
 use vipps_sandbox::{ClockMode, Options, Profile};
 use vipps_tests::{Http, Received, Receiver};
 
@@ -50,10 +52,35 @@ pub(crate) async fn register(http: &Http, url: &str, events: &[&str]) -> (String
     (text(&body["id"]), text(&body["secret"]))
 }
 
-/// Registers a path of its own for every event type, so that the path tells the type.
-async fn register_each(http: &Http, receiver: &Receiver, events: &[&str]) {
+/// Registers a path of its own for every event type, so that the path tells the type; gives a
+/// verifier of all.
+async fn register_each(http: &Http, receiver: &Receiver, events: &[&str]) -> Verifier {
+    let verifier = verifier();
     for event in events {
-        register(http, &receiver.url(&format!("/{event}")), &[*event]).await;
+        let url = receiver.url(&format!("/{event}"));
+        let (id, secret) = register(http, &url, &[*event]).await;
+        verifier.add(Registration::new(&url, secret).unwrap().id(id));
+    }
+    verifier
+}
+
+/// A verifier with no registration yet, for the times of a clock that tests move.
+pub(crate) fn verifier() -> Verifier {
+    Verifier::builder().freshness(Freshness::Window(Duration::MAX)).build()
+}
+
+/// Each delivery is verified and is an event of the type that its path says, with a key of its
+/// own.
+fn assert_verified(verifier: &Verifier, received: &[Received]) {
+    let mut keys = BTreeSet::new();
+    for call in received {
+        let headers = call.headers().iter().map(|(name, value)| (name, value));
+        let delivery = verifier.verify(headers, &call.body).unwrap_or_else(|refusal| panic!("{call:?}: {refusal}"));
+        let event_type = delivery.event().event_type().unwrap();
+        assert_eq!(format!("/{event_type}"), call.target);
+        assert!(!matches!(event_type, EventType::Unknown(_)) && delivery.subject().is_some());
+        assert_eq!(delivery.event().msn(), Some("123456"));
+        assert!(keys.insert(delivery.key().to_string()), "{}", delivery.key());
     }
 }
 
@@ -230,12 +257,13 @@ async fn every_event_of_a_payment_is_told_with_its_own_amount_key_and_psp_refere
     ];
     for (acts, expected) in table {
         let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
-        register_each(&http, &receiver, &PAYMENT_EVENTS).await;
+        let verifier = register_each(&http, &receiver, &PAYMENT_EVENTS).await;
         for step in *acts {
             act(&http, "acme-order-42", step).await;
         }
         let received = receiver.received();
         assert_eq!(received.len(), expected.len(), "{acts:?}");
+        assert_verified(&verifier, &received);
         for (call, (name, value, key)) in received.iter().zip(*expected) {
             let event = call.json();
             assert_eq!(call.target, format!("/epayments.payment.{}.v1", name.to_lowercase()));
@@ -384,7 +412,7 @@ async fn every_event_of_agreements_and_charges_is_told() {
     ];
     for (initial, acts, expected) in table {
         let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
-        register_each(&http, &receiver, &RECURRING_EVENTS).await;
+        let verifier = register_each(&http, &receiver, &RECURRING_EVENTS).await;
         let agreement = draft(&http, *initial).await;
         let id = text(&agreement["agreementId"]);
         for step in *acts {
@@ -394,6 +422,7 @@ async fn every_event_of_agreements_and_charges_is_told() {
         let mut words: Vec<String> = received.iter().map(|call| in_words(&call.json())).collect();
         words.sort();
         assert_eq!(words, *expected, "{initial:?} {acts:?}");
+        assert_verified(&verifier, &received);
         for call in &received {
             let event = call.json();
             assert_eq!(call.target, format!("/{}", text(&event["eventType"])));

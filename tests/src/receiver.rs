@@ -29,6 +29,12 @@ impl Received {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
+    /// Every header field, its name in lower case.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The body as JSON; null where it is none.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -87,6 +93,22 @@ impl Receiver {
         Self { address, received }
     }
 
+    /// The address of a proxy in front of it, which rewrites host and path.
+    ///
+    /// # Panics
+    ///
+    /// When no port can be had.
+    pub async fn behind_proxy(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (address, upstream) = (listener.local_addr().expect("a bound address"), self.address);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(rewrite(stream, upstream));
+            }
+        });
+        address
+    }
+
     /// Its address with this path and query.
     #[must_use]
     pub fn url(&self, target: &str) -> String {
@@ -98,6 +120,23 @@ impl Receiver {
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Forwards one request under another host and path.
+async fn rewrite(mut stream: TcpStream, upstream: SocketAddr) -> Option<()> {
+    let request = read_request(&mut stream).await?;
+    let (head, body) = request.split_once("\r\n\r\n")?;
+    let mut lines: Vec<String> = head.lines().map(str::to_owned).collect();
+    *lines.first_mut()? = "POST /internal/7 HTTP/1.1".to_owned();
+    for line in &mut lines {
+        if line.to_ascii_lowercase().starts_with("host:") {
+            *line = "Host: internal.example:8080".to_owned();
+        }
+    }
+    let mut forward = TcpStream::connect(upstream).await.ok()?;
+    forward.write_all(format!("{}\r\n\r\n{body}", lines.join("\r\n")).as_bytes()).await.ok()?;
+    tokio::io::copy(&mut forward, &mut stream).await.ok()?;
+    stream.shutdown().await.ok()
 }
 
 async fn answer(mut stream: TcpStream, seen: Arc<Mutex<Vec<Received>>>, replies: Arc<Option<Vec<(u16, Value)>>>) {

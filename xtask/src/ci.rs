@@ -1,13 +1,15 @@
 //! `ci`: every check, in the order in which failures are cheapest.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 /// The crates a user may depend on alone, with the features that must each build alone.
 const FEATURES: &[(&str, &[&str])] = &[
-    ("vipps-types", &["", "schemars"]),
+    ("vipps-types", &["", "environment", "schemars"]),
     ("vipps-core", &["", "rustls", "schemars"]),
     ("vipps-access-token", &["", "rustls,schemars"]),
+    ("vipps-callbacks", &["", "axum", "signer"]),
     ("vipps-checkout", &["", "rustls,schemars"]),
     ("vipps-epayment", &["", "rustls,schemars"]),
     ("vipps-psp", &["", "rustls,schemars"]),
@@ -35,6 +37,9 @@ pub fn run(workspace: &Path, release: bool) -> Result<bool, String> {
     for arguments in [&["xtask", "generate", "--check"][..], &["xtask", "spec", "lint"]] {
         step(workspace, arguments, &[])?;
     }
+    receiver_stays_small(workspace)?;
+    let fuzz = workspace.join("crates/vipps-callbacks/fuzz");
+    step(&fuzz, &["check"], &[("CARGO_TARGET_DIR", &workspace.join("target").display().to_string())])?;
     step(workspace, &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "--deny warnings")])?;
     for example in ["take_payment", "subscribe", "checkout_session", "psp_payment", "receive_webhook"] {
         step(workspace, &["run", "--package", "vipps", "--example", example], &[])?;
@@ -45,6 +50,28 @@ pub fn run(workspace: &Path, release: bool) -> Result<bool, String> {
     }
     println!("every check passed");
     Ok(true)
+}
+
+/// What only receives has no HTTP client and no async runtime in its tree, and few packages.
+fn receiver_stays_small(workspace: &Path) -> Result<(), String> {
+    const MOST: usize = 40;
+    let arguments = ["tree", "--package", "vipps-callbacks", "--edges", "normal", "--prefix", "none"];
+    println!("\n$ cargo {}", arguments.join(" "));
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(workspace)
+        .output()
+        .map_err(|error| format!("cargo cannot be run: {error}"))?;
+    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+    let packages: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    println!("{} packages", packages.len());
+    if !output.status.success() || packages.len() > MOST {
+        return Err(format!("vipps-callbacks must have at most {MOST} packages in its tree"));
+    }
+    match ["reqwest", "hyper", "tokio", "axum", "url"].iter().find(|name| packages.contains(*name)) {
+        Some(name) => Err(format!("vipps-callbacks must not depend on {name} by default")),
+        None => Ok(()),
+    }
 }
 
 fn step(workspace: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {

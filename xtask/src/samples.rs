@@ -29,6 +29,24 @@ pub fn bodies(path: &std::path::Path, root: &str) -> Result<Vec<Body>, String> {
     try_bodies(path, root).map_err(|trouble| trouble.to_string())
 }
 
+/// A full sample of a component, and odd ones: what is odd about each, and the body.
+pub type Samples = (Value, Vec<(String, Value)>);
+
+/// Samples of a component that no operation may name, such as the body of a webhook.
+///
+/// # Errors
+///
+/// The text that `cargo xtask generate` would print, or that there is no such component.
+pub fn of_component(path: &std::path::Path, name: &str) -> Result<Samples, String> {
+    let mut document = load::load(path, &path.display().to_string()).map_err(|trouble| trouble.to_string())?;
+    overlay::resolve_only(&mut document).map_err(|trouble| trouble.to_string())?;
+    let schema = document.schema(name).cloned().ok_or(format!("{} has no {name}", path.display()))?;
+    let full = full(&document, &schema, &mut Vec::new());
+    let mut odd = Vec::new();
+    mutate(&document, &schema, &full, "", &mut Vec::new(), &mut |note, value| odd.push((note, value)));
+    Ok((full, odd))
+}
+
 fn try_bodies(path: &std::path::Path, root: &str) -> Outcome<Vec<Body>> {
     let published = load::load(path, &path.display().to_string())?;
     let mut made = published.clone();

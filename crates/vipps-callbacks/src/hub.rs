@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -33,9 +33,12 @@ pub struct HintHub {
     listeners: Arc<Listeners>,
 }
 
+/// By kind and id; a sales unit may be named or not.
+type BySubject = HashMap<(SubjectKind, String), Vec<Weak<Listener>>>;
+
 #[derive(Default)]
 struct Listeners {
-    by_subject: Mutex<HashMap<(SubjectKind, String), Vec<Weak<Listener>>>>,
+    by_subject: Mutex<BySubject>,
 }
 
 struct Listener {
@@ -88,7 +91,7 @@ impl HintHub {
 }
 
 impl Listeners {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(SubjectKind, String), Vec<Weak<Listener>>>> {
+    fn lock(&self) -> MutexGuard<'_, BySubject> {
         self.by_subject.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
