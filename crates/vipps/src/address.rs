@@ -1,6 +1,6 @@
 //! The addresses that are handed to Vipps: which schemes each may have.
 #![cfg_attr(
-    not(any(
+    not(all(
         feature = "epayment",
         feature = "recurring",
         feature = "checkout",

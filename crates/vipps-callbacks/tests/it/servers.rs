@@ -113,7 +113,7 @@ async fn axum_answers_the_calls_that_ask_something() {
     assert_eq!(send(&address, "/pay", token("token"), b"{}".to_vec()).await, (400, String::new()));
     let call = br#"{"authorizationAttemptId":"a"}"#.to_vec();
     let (status, answer) = send(&address, "/card", delivery(&call), call).await;
-    assert_eq!((status, answer.as_str()), (200, r#"{"networkTransactionReference":"n-1","status":"RESERVE"}"#));
+    assert!(status == 200 && answer.contains(r#""status":"RESERVE""#), "{answer}");
     assert_eq!(send(&address, "/ship", Vec::new(), Vec::new()).await, (400, String::new()));
 }
 
