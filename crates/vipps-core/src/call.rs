@@ -41,14 +41,13 @@ impl Call {
     /// A call of `operation` with the limits of the transport.
     #[must_use]
     pub fn new(operation: &'static Operation) -> Self {
-        Self {
-            operation,
-            subject: None,
-            key_use: KeyUse::keyless(),
-            deadline: None,
-            max_attempts: None,
-            is_once: false,
-        }
+        Self::with_key_use(operation, KeyUse::keyless())
+    }
+
+    /// A call of `operation` with a key, or none, and what is known of its use.
+    #[must_use]
+    pub fn with_key_use(operation: &'static Operation, key_use: KeyUse) -> Self {
+        Self { operation, subject: None, key_use, deadline: None, max_attempts: None, is_once: false }
     }
 
     /// The key of this call. Every attempt sends it, and it makes a write repeatable. It counts

@@ -22,8 +22,8 @@ pub struct Operation {
     /// A success has a body.
     answers: bool,
     echo: Option<Echo>,
-    /// Where the parameter that is echoed begins, if no other comes before it.
-    echo_at: usize,
+    /// Where the first parameter of the path begins, or its end.
+    first_parameter: usize,
     /// Those of the operation, then those of its whole API.
     refusals: [&'static [Refusal]; 2],
     personal_path: bool,
@@ -179,6 +179,10 @@ impl Operation {
             (_, KeyRule::Unknown) => Repeat::Once,
             _ => Repeat::ByKey,
         };
+        let (bytes, mut first_parameter) = (path.as_bytes(), 0);
+        while first_parameter < bytes.len() && bytes[first_parameter] != b'{' {
+            first_parameter += 1;
+        }
         Self {
             id,
             word: id,
@@ -190,7 +194,7 @@ impl Operation {
             success: &[],
             answers: true,
             echo: None,
-            echo_at: 0,
+            first_parameter,
             refusals: [&[], &[]],
             personal_path: false,
             optional_body: false,
@@ -224,10 +228,6 @@ impl Operation {
     #[must_use]
     pub const fn with_echo(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
-        let path = self.path.as_bytes();
-        while self.echo_at < path.len() && path[self.echo_at] != b'{' {
-            self.echo_at += 1;
-        }
         self
     }
 
@@ -345,16 +345,16 @@ impl Operation {
     /// What stands in a request path for a parameter of the template; still percent-encoded.
     pub(crate) fn parameter<'a>(&self, path: &'a str, name: &str) -> Option<&'a str> {
         // What is before the first parameter is the same in both, or the path was refused.
-        let (mut template, mut actual) = (self.path.get(self.echo_at..)?, path.get(self.echo_at..)?);
+        let (mut template, mut actual) = (self.path.get(self.first_parameter..)?, path.get(self.first_parameter..)?);
         loop {
-            let (literal, rest) = template.split_once('{')?;
+            let (literal, rest) = template.split_at(until(template, b'{'));
             let below = actual.get(literal.len()..)?;
-            let segment = &below[..below.find('/').unwrap_or(below.len())];
-            let (found, after) = rest.split_once('}')?;
-            if found == name {
+            let segment = &below[..until(below, b'/')];
+            let (found, after) = rest.split_at(until(rest, b'}'));
+            if found.strip_prefix('{')? == name {
                 return Some(segment);
             }
-            (template, actual) = (after, &below[segment.len()..]);
+            (template, actual) = (after.strip_prefix('}')?, &below[segment.len()..]);
         }
     }
 
@@ -362,17 +362,27 @@ impl Operation {
     /// same literal segments, and something other than dots in each parameter.
     pub(crate) fn allows(&self, path: &str) -> bool {
         let (mut template, mut actual) = (self.path, path);
-        while let Some((literal, rest)) = template.split_once('{') {
-            let Some(below) = actual.strip_prefix(literal) else { return false };
-            let (segment, after) = below.split_at(below.find('/').unwrap_or(below.len()));
+        let mut literal = self.first_parameter;
+        loop {
+            let (before, rest) = template.split_at(literal);
+            if rest.is_empty() {
+                return template == actual;
+            }
+            let Some(below) = actual.strip_prefix(before) else { return false };
+            let (segment, after) = below.split_at(until(below, b'/'));
             if segment.bytes().all(|byte| byte == b'.') {
                 return false;
             }
-            template = rest.split_once('}').map_or("", |(_, rest)| rest);
-            actual = after;
+            template = rest.get(until(rest, b'}') + 1..).unwrap_or_default();
+            (actual, literal) = (after, until(template, b'{'));
         }
-        template == actual
     }
+}
+
+/// Where an ASCII character first stands, or the end. For texts as short as paths the plain
+/// loop is faster than a search.
+fn until(text: &str, byte: u8) -> usize {
+    text.bytes().position(|other| other == byte).unwrap_or(text.len())
 }
 
 #[cfg(test)]

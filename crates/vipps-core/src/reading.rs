@@ -2,7 +2,7 @@
 //! whether it is the API's, and about what was asked.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -139,24 +139,26 @@ fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.trim_start().as_bytes();
     let is = |kind: &[u8]| media.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
-    begins_as_json(body)
-        && !is(b"text/html")
-        && !is(b"application/xhtml")
-        && !is(b"text/xml")
-        && !is(b"application/xml")
+    let is_another = || is(b"text/html") || is(b"application/xhtml") || is(b"text/xml") || is(b"application/xml");
+    begins_as_json(body) && (is(b"application/json") || !is_another())
 }
 
-/// What a request is about, where its operation's answers repeat it.
-pub(crate) fn asked(operation: &Operation, request: &Request, path: &str) -> Option<String> {
+/// What a request is about by its body, where its operation's answers repeat that.
+pub(crate) fn asked_in_body(operation: &Operation, request: &Request) -> Option<String> {
     match operation.echo()?.asked {
-        Asked::Path(name) => {
-            let segment = operation.parameter(path, name)?;
-            Some(match segment.contains('%') {
-                true => percent_decode_str(segment).decode_utf8_lossy().into_owned(),
-                false => segment.to_owned(),
-            })
-        }
+        Asked::Path(_) => None,
         Asked::Body(way) => text_at(request.body()?.as_bytes()?, way),
+    }
+}
+
+/// What a request is about by its path, where its operation's answers repeat that.
+pub(crate) fn asked_in_path<'a>(operation: &Operation, path: &'a str) -> Option<Cow<'a, str>> {
+    match operation.echo()?.asked {
+        Asked::Path(name) => Some(match operation.parameter(path, name)? {
+            plain if !plain.bytes().any(|byte| byte == b'%') => plain.into(),
+            encoded => percent_decode_str(encoded).decode_utf8_lossy(),
+        }),
+        Asked::Body(_) => None,
     }
 }
 
@@ -205,12 +207,29 @@ fn says_once(body: &[u8], echo: &Echo, asked: &str) -> bool {
     if echo.of_each || asked.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'\\')) {
         return false;
     }
-    let member = format!("\"{name}\":");
-    let finder = memmem::Finder::new(&member);
-    let Some(at) = finder.find(body) else { return false };
-    let value = &body[at + member.len()..];
-    let is_it = value.strip_prefix(b"\"").and_then(|text| text.strip_prefix(asked.as_bytes()));
-    is_it.is_some_and(|rest| rest.starts_with(b"\"")) && finder.find(value).is_none()
+    with_finder(name, |finder| {
+        let Some(at) = finder.find(body) else { return false };
+        let value = &body[at + finder.needle().len()..];
+        let is_it = value.strip_prefix(b"\"").and_then(|text| text.strip_prefix(asked.as_bytes()));
+        is_it.is_some_and(|rest| rest.starts_with(b"\"")) && finder.find(value).is_none()
+    })
+}
+
+thread_local! {
+    /// Making a search costs as much as searching an answer; there are as many as members that
+    /// answers echo, some ten.
+    static FINDERS: RefCell<Vec<(&'static str, memmem::Finder<'static>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Searches for a member, by its quoted name and the colon.
+fn with_finder(name: &'static str, search: impl FnOnce(&memmem::Finder<'static>) -> bool) -> bool {
+    FINDERS.with_borrow_mut(|finders| {
+        let at = finders.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            finders.push((name, memmem::Finder::new(&format!("\"{name}\":")).into_owned()));
+            finders.len() - 1
+        });
+        search(&finders[at].1)
+    })
 }
 
 /// The text, or number as text, at a member of a JSON object.

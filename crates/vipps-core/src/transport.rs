@@ -236,7 +236,7 @@ impl Transport {
             attempt::rehearse(request);
             return Ok(reading::rebuilt(url, StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new()));
         }
-        let asked = reading::asked(operation, &request, self.path_of(request.url()));
+        let asked_in_body = reading::asked_in_body(operation, &request);
         let mut response = self.inner.http.execute(request).await?;
         let status = response.status();
         attempt::note_status(status.as_u16());
@@ -251,7 +251,10 @@ impl Transport {
         let url = response.url().clone();
         let flaw = match end {
             End::Whole if status.is_success() => {
-                match reading::check(operation, status.as_u16(), &headers, &body, asked.as_deref()) {
+                // No redirect is followed: this is the address that was asked.
+                let asked_in_path = reading::asked_in_path(operation, self.path_of(&url));
+                let asked = asked_in_path.as_deref().or(asked_in_body.as_deref());
+                match reading::check(operation, status.as_u16(), &headers, &body, asked) {
                     Ok(echoed) => {
                         return Ok(reading::rebuilt(url, status, attempt::note_success(echoed, headers), body));
                     }

@@ -9,7 +9,7 @@ use vipps_recurring::enums::{
 use vipps_recurring::{limits, operations, types};
 
 use crate::address::AddressRule;
-use crate::call::{Options, call, derivable, key_text, keyed, limited, unbuilt};
+use crate::call::{KEY_OF_THE_CALL, Options, call, derivable, keyed, limited, unbuilt};
 use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
 use crate::new_agreement::NewAgreement;
@@ -238,7 +238,7 @@ impl DraftAgreement {
         let client = &self.options.client;
         let currency = self.agreement.currency();
         let body = self.agreement.into_request();
-        let request = client.recurring().draft_agreement_v3().idempotency_key(key_text(&call)).body(body);
+        let request = client.recurring().draft_agreement_v3().idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(|answer| DraftedAgreement { answer, currency }))
     }
@@ -293,7 +293,7 @@ impl UpdateAgreement {
         }
         let client = &self.options.client;
         let request = client.recurring().update_agreement_patch_v3().agreement_id(self.id.as_str());
-        let request = request.idempotency_key(key_text(&call)).body(*self.change);
+        let request = request.idempotency_key(KEY_OF_THE_CALL).body(*self.change);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -316,7 +316,7 @@ impl ForceAccept {
         let body = types::ForceAcceptAgreementV3::try_from(body).map_err(|error| unbuilt(&call, &error))?;
         let client = &self.options.client;
         let request =
-            client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(key_text(&call)).body(body);
+            client.recurring().accept_v3().agreement_id(self.id.as_str()).idempotency_key(KEY_OF_THE_CALL).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }

@@ -7,7 +7,7 @@ use vipps_core::types::{Currency, IdempotencyKey, Place, Violation};
 use vipps_core::{Call, Effect, Error, KeyUse, Response};
 use vipps_recurring::{limits, operations, types};
 
-use crate::call::{Options, key_text, limited};
+use crate::call::{KEY_OF_THE_CALL, Options, limited};
 use crate::charge_ids::AgreementRef;
 use crate::charges::{Charge, NewCharge};
 use crate::client::Client;
@@ -206,7 +206,7 @@ impl CreateMany {
             let client = &self.options.client;
             let body: Vec<_> = part.iter().map(|charge| charge.request.clone()).collect();
             let request = client.recurring().create_charge_async_v3();
-            let request = request.idempotency_key(key_text(&call)).body(body);
+            let request = request.idempotency_key(KEY_OF_THE_CALL).body(body);
             match client.transport().run(call, || request.clone().send()).await {
                 Ok(answer) => result.charges.extend(answered(part, &answer)),
                 Err(error) => {
@@ -240,7 +240,8 @@ impl CreateMany {
         let sales_unit = self.options.client.sales_unit().as_str();
         let keys = self.part_keys.get_or_init(|| {
             let operation = &operations::CREATE_CHARGE_ASYNC_V3;
-            let derived = |part| IdempotencyKey::derived(sales_unit, operation.word(), key_text(whole), part);
+            let whole_key = whole.idempotency_key().map_or("", IdempotencyKey::as_str);
+            let derived = |part| IdempotencyKey::derived(sales_unit, operation.word(), whole_key, part);
             let is_first_use = !whole.may_have_been_sent();
             let parts = 0..self.charges.chunks(PART).len() as u64;
             let used = |key| if is_first_use { KeyUse::first(key) } else { KeyUse::given(key) };

@@ -89,7 +89,9 @@ impl Options {
         name: impl FnOnce() -> Option<String>,
         field: &str,
     ) -> Result<Call, Error> {
-        let mut call = Call::new(self.operation);
+        let key_use = self.key_use(name);
+        let lacks_name = key_use.is_none();
+        let mut call = Call::with_key_use(self.operation, key_use.unwrap_or_else(KeyUse::keyless));
         if let Some(subject) = subject {
             call = call.subject(subject);
         }
@@ -99,19 +101,17 @@ impl Options {
         if let Some(attempts) = self.max_attempts {
             call = call.max_attempts(attempts);
         }
-        match self.key_use(name) {
-            Some(key_use) => Ok(call.key_use(key_use)),
+        if lacks_name {
             // Two things would share one key.
-            None => Err(call.invalid(&Place::ROOT.field(field).broken("is required to derive a key from it"))),
+            return Err(call.invalid(&Place::ROOT.field(field).broken("is required to derive a key from it")));
         }
+        Ok(call)
     }
 }
 
-/// The key of a call as a generated request takes it. The transport sends that of the call in
-/// any case.
-pub(crate) fn key_text(call: &Call) -> &str {
-    call.idempotency_key().map_or("", IdempotencyKey::as_str)
-}
+/// What a generated request is given as its key: the transport sends that of the call in its
+/// place, and nothing is copied.
+pub(crate) const KEY_OF_THE_CALL: &str = "";
 
 /// A calendar date as requests carry it: `2026-12-24`.
 #[cfg(feature = "recurring")]

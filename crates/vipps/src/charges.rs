@@ -10,7 +10,7 @@ use vipps_recurring::enums::{ChargeCreationTypeV3, ChargeStatus, TransactionType
 use vipps_recurring::{limits, operations, types};
 
 use crate::batch::{BatchCharge, BatchResult, CreateMany, Settled};
-use crate::call::{Options, call, derivable, key_text, keyed, limited, unbuilt};
+use crate::call::{KEY_OF_THE_CALL, Options, call, derivable, keyed, limited, unbuilt};
 use crate::charge_ids::{AgreementId, AgreementRef, ChargeId};
 use crate::client::Client;
 use crate::pages::{self, Tokens, pages};
@@ -336,7 +336,7 @@ impl CreateCharge {
         }
         let client = &self.options.client;
         let request = client.recurring().create_charge_v3().agreement_id(self.agreement.id());
-        let request = request.idempotency_key(key_text(&call)).body(*self.charge.request);
+        let request = request.idempotency_key(KEY_OF_THE_CALL).body(*self.charge.request);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedCharge))
     }
@@ -382,7 +382,7 @@ impl CancelCharge {
         let call = self.call()?;
         let client = &self.options.client;
         let request = client.recurring().cancel_charge_v3().agreement_id(self.agreement_id.0.as_str());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call));
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(KEY_OF_THE_CALL);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -402,7 +402,7 @@ impl CaptureCharge {
         call.checked(limits::capture_request_v3(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.recurring().capture_charge_v3().agreement_id(self.agreement.id());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call)).body(body);
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(KEY_OF_THE_CALL).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -422,7 +422,7 @@ impl RefundCharge {
         call.checked(limits::refund_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.recurring().refund_charge_v3().agreement_id(self.agreement.id());
-        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(key_text(&call)).body(body);
+        let request = request.charge_id(self.charge_id.as_str()).idempotency_key(KEY_OF_THE_CALL).body(body);
         client.transport().run(call, || request.clone().send()).await
     }
 }

@@ -4,7 +4,7 @@ use vipps_core::types::{Amount, AmountError, Personal, Place, Secret};
 use vipps_core::{Error, Response};
 use vipps_epayment::{limits, operations, types};
 
-use crate::call::{Options, call, derivable, key_text, keyed, unbuilt};
+use crate::call::{KEY_OF_THE_CALL, Options, call, derivable, keyed, unbuilt};
 use crate::client::Client;
 use crate::decision::WaitForDecision;
 use crate::new_payment::{NewPayment, positive};
@@ -150,7 +150,7 @@ impl Create {
         call.checked(self.payment.check(self.options.client.allows_http_addresses()))?;
         let client = &self.options.client;
         let body = self.payment.into_request();
-        let request = client.epayment().create_payment().idempotency_key(key_text(&call)).body(body);
+        let request = client.epayment().create_payment().idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedPayment::from))
     }
@@ -207,7 +207,7 @@ impl Cancel {
         call.checked(limits::cancel_payment_reference(&self.reference))?;
         let client = &self.options.client;
         let mut request =
-            client.epayment().cancel_payment().reference(self.reference.as_str()).idempotency_key(key_text(&call));
+            client.epayment().cancel_payment().reference(self.reference.as_str()).idempotency_key(KEY_OF_THE_CALL);
         if self.only_if_not_authorized {
             request = request.body_map(|body| body.cancel_transaction_only(Some(true)));
         }
@@ -232,7 +232,7 @@ impl Capture {
         call.checked(limits::capture_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.epayment().capture_payment().reference(self.reference.as_str());
-        let request = request.idempotency_key(key_text(&call)).body(body);
+        let request = request.idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
     }
@@ -254,7 +254,7 @@ impl Refund {
         call.checked(limits::refund_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.epayment().refund_payment().reference(self.reference.as_str());
-        let request = request.idempotency_key(key_text(&call)).body(body);
+        let request = request.idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
     }

@@ -11,7 +11,7 @@ use vipps_core::types::{Place, Violation};
 use vipps_core::{Error, Response};
 
 use crate::address::AddressRule;
-use crate::call::{Options, call, derivable, key_text, keyed};
+use crate::call::{KEY_OF_THE_CALL, Options, call, derivable, keyed};
 use crate::client::Client;
 use crate::wait::{Schedule, waits, watch};
 
@@ -199,7 +199,7 @@ impl CreateSession {
         call.checked(limits::initiate_session_request(&self.session, &Place::ROOT))?;
         call.checked(check(&self.session, self.options.client.allows_http_addresses()))?;
         let client = &self.options.client;
-        let request = client.checkout().create_session().idempotency_key(key_text(&call)).body(self.session);
+        let request = client.checkout().create_session().idempotency_key(KEY_OF_THE_CALL).body(self.session);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(CreatedSession))
     }
@@ -230,7 +230,7 @@ impl UpdateSession {
         call.checked(limits::update_session_request(&self.change, &Place::ROOT))?;
         let client = &self.options.client;
         let request = client.checkout().update_session().reference(self.reference.as_str());
-        let request = request.idempotency_key(key_text(&call)).body(*self.change);
+        let request = request.idempotency_key(KEY_OF_THE_CALL).body(*self.change);
         client.transport().run(call, || request.clone().send()).await
     }
 }
@@ -245,7 +245,7 @@ impl ExpireSession {
         let call = self.call()?;
         let client = &self.options.client;
         let request =
-            client.checkout().expire_session().reference(self.reference.as_str()).idempotency_key(key_text(&call));
+            client.checkout().expire_session().reference(self.reference.as_str()).idempotency_key(KEY_OF_THE_CALL);
         client.transport().run(call, || request.clone().send()).await
     }
 }
