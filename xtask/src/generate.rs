@@ -214,6 +214,7 @@ fn client(document: &mut Document, root: &str) -> Outcome<String> {
         let method = format!("pub fn {}(&self)", operation.rust);
         text = text.replace(&method, &format!("#[deprecated = \"the document deprecates this operation\"]\n{method}"));
     }
+    let text = with_constant_header_names(&text);
     // The generator's own encoder lets a backslash pass, which addresses take for a slash.
     Ok(text.replace("encode_path(", "::vipps_core::encode_segment("))
 }
@@ -234,6 +235,27 @@ fn without_api_version(text: String) -> Option<String> {
         "let header_map = ::reqwest::header::HeaderMap::new();",
     );
     (!text.contains("\"api-version\"")).then_some(text)
+}
+
+/// The generator gives a header's name as text, which every request parses again.
+fn with_constant_header_names(text: &str) -> String {
+    const APPEND: &str = "header_map.append(\"";
+    let mut parts = text.split(APPEND);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("\",") {
+            Some((name, rest)) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
+                let name = name.to_ascii_lowercase();
+                out.push_str("header_map.append(const { ::reqwest::header::HeaderName::from_static(\"");
+                out.push_str(&format!("{name}\") }},{rest}"));
+            }
+            _ => {
+                out.push_str(APPEND);
+                out.push_str(part);
+            }
+        }
+    }
+    out
 }
 
 fn settings(document: &Document, root: &str) -> GenerationSettings {

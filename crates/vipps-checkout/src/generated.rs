@@ -6245,7 +6245,10 @@ pub mod builder {
             let url = format!("{}/checkout/v3/session", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -6314,7 +6317,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -6405,7 +6411,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.patch(url).json(&body).headers(header_map).build()?;
@@ -6468,7 +6477,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.post(url).headers(header_map).build()?;

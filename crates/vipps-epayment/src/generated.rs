@@ -5005,7 +5005,10 @@ pub mod builder {
             let url = format!("{}/epayment/v1/payments", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5195,7 +5198,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5289,7 +5295,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5381,7 +5390,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client

@@ -2125,10 +2125,16 @@ pub mod builder {
             let url = format!("{}/psp/v3/psppayments/init", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             if let Some(value) = request_id {
-                header_map.append("Request-Id", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("request-id") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -2217,10 +2223,16 @@ pub mod builder {
             let url = format!("{}/psp/v3/psppayments/updatestatus", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             if let Some(value) = request_id {
-                header_map.append("Request-Id", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("request-id") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client

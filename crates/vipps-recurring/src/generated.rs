@@ -4706,7 +4706,10 @@ pub mod builder {
             let url = format!("{}/recurring/v3/agreements", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = continuation_token {
-                header_map.append("Continuation-Token", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("continuation-token") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -4781,7 +4784,10 @@ pub mod builder {
             let url = format!("{}/recurring/v3/agreements", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -4922,7 +4928,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.patch(url).json(&body).headers(header_map).build()?;
@@ -5008,7 +5017,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.patch(url).json(&body).headers(header_map).build()?;
@@ -5084,7 +5096,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = continuation_token {
-                header_map.append("Continuation-Token", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("continuation-token") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5176,7 +5191,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5237,7 +5255,10 @@ pub mod builder {
             let url = format!("{}/recurring/v3/agreements/charges", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -5384,7 +5405,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.delete(url).headers(header_map).build()?;
@@ -5532,7 +5556,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.post(url).json(&body).headers(header_map).build()?;
@@ -5631,7 +5658,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client.client.post(url).json(&body).headers(header_map).build()?;

@@ -2743,7 +2743,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -2957,7 +2960,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
@@ -3063,7 +3069,10 @@ pub mod builder {
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             if let Some(value) = idempotency_key {
-                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+                header_map.append(
+                    const { ::reqwest::header::HeaderName::from_static("idempotency-key") },
+                    value.to_string().try_into()?,
+                );
             }
             #[allow(unused_mut)]
             let mut request = client
