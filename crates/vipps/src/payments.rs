@@ -166,7 +166,7 @@ impl GetPayment {
         let call = self.call()?;
         call.checked(limits::get_payment_reference(&self.reference))?;
         let client = &self.options.client;
-        let request = client.epayment().get_payment().reference(self.reference.as_str());
+        let request = client.epayment().get_payment().reference(self.reference);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Payment::from))
     }
@@ -182,7 +182,7 @@ impl GetEvents {
         let call = self.call()?;
         call.checked(limits::get_payment_event_log_reference(&self.reference))?;
         let client = &self.options.client;
-        let request = client.epayment().get_payment_event_log().reference(self.reference.as_str());
+        let request = client.epayment().get_payment_event_log().reference(self.reference);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(|events| events.into_iter().map(PaymentEvent::from).collect()))
     }
@@ -231,7 +231,7 @@ impl Capture {
         call.checked(positive(&body.modification_amount, &Place::ROOT.field("modificationAmount")))?;
         call.checked(limits::capture_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
-        let request = client.epayment().capture_payment().reference(self.reference.as_str());
+        let request = client.epayment().capture_payment().reference(self.reference);
         let request = request.idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
@@ -253,7 +253,7 @@ impl Refund {
         call.checked(positive(&body.modification_amount, &Place::ROOT.field("modificationAmount")))?;
         call.checked(limits::refund_modification_request(&body, &Place::ROOT))?;
         let client = &self.options.client;
-        let request = client.epayment().refund_payment().reference(self.reference.as_str());
+        let request = client.epayment().refund_payment().reference(self.reference);
         let request = request.idempotency_key(KEY_OF_THE_CALL).body(body);
         let answer = client.transport().run(call, || request.clone().send()).await?;
         Ok(answer.map(Modification::from))
