@@ -159,3 +159,40 @@ async fn a_sandbox_in_a_test_network_delivers_to_the_shop_beside_it() {
         client.webhooks().register("http://shop:3000/hooks", ["epayments.payment.created.v1"]).await.unwrap();
     }
 }
+
+/// An address that lets nobody in: its queue is full, so the kernel leaves new connections without
+/// an answer. The sockets must be kept.
+#[cfg(target_os = "linux")]
+fn crowded() -> (std::net::SocketAddr, Vec<socket2::Socket>) {
+    use socket2::{Domain, Socket, Type};
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut sockets = vec![listener];
+    let is_crowded = (0..50).any(|_| {
+        let one = socket();
+        let waits = one.connect_timeout(&address.into(), std::time::Duration::from_millis(100)).is_err();
+        sockets.push(one);
+        waits
+    });
+    assert!(is_crowded, "the queue is endless");
+    (address, sockets)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_that_does_not_come_about_in_time_was_not_sent() {
+    let (address, sockets) = crowded();
+    let environment: Environment = format!("http://{address}").parse().unwrap();
+    let limit = std::time::Duration::from_millis(100);
+    let client = client_for(environment, credentials()).transport(|transport| transport.connect_timeout(limit));
+    let client = client.build().unwrap();
+    // Checkout needs no token, whose request would be the one that fails.
+    let error = client.sessions().expire(REFERENCE).max_attempts(2).await.unwrap_err();
+    let Error::NotSent(_) = &error else { panic!("{error:?}") };
+    assert!(!error.may_have_taken_effect(), "{error}");
+    assert!(error.to_string().contains("no connection came about in time"), "{error}");
+    drop(sockets);
+}
