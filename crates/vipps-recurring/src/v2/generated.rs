@@ -181,7 +181,7 @@ pub mod types {
         ///URL of the agreement in this API.
         #[serde(rename = "agreementResource", skip_serializing_if = "::std::option::Option::is_none")]
         pub agreement_resource: ::std::option::Option<::std::string::String>,
-        ///Id of the initial charge; comes only when one was asked for.
+        ///Id of the initial charge; null where none was asked for.
         #[serde(rename = "chargeId", skip_serializing_if = "::std::option::Option::is_none")]
         pub charge_id: ::std::option::Option<::std::string::String>,
         ///Address to send the customer to, unchanged; a link into the app when `isApp` was true.
