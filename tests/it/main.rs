@@ -35,6 +35,8 @@ mod lists;
 mod mischief;
 /// What becomes of documents with every kind of trouble.
 mod nasty;
+/// What clients that nobody here wrote send to the sandbox.
+mod other_clients;
 /// The bytes of the operations of the other APIs, and their rules before sending.
 mod other_shapes;
 /// A payment from creation to its closing figures, against the sandbox.

@@ -364,3 +364,57 @@ async fn what_waits_for_a_hanging_endpoint_is_dropped_with_its_registration() {
     let states: Vec<String> = deliveries.as_array().unwrap().iter().map(|one| text(&one["state"])).collect();
     assert_eq!(states[1..], ["dropped", "dropped"]);
 }
+
+#[tokio::test]
+async fn whatever_ends_a_payment_its_webhook_is_sent_at_once() {
+    // Real time: nobody lets it pass, and nobody asks again.
+    let (http, receiver) = (Http::start().await, Receiver::start().await);
+    register(&http, &receiver.url("/"), &["epayments.payment.cancelled.v1"]).await;
+    act(&http, "acme-order-42", "create").await;
+    act(&http, "acme-order-42", "approve").await;
+    // A real clock can only be put forward: then the payment is older than the new limit.
+    http.advance(6 * 86_400).await;
+    assert_eq!(receiver.received().len(), 0);
+    let http = http.with_new_token().await;
+    assert_eq!(http.control("PATCH", "settings", json!({ "captureDays": 5 })).await.0, 200);
+    let clock = vipps_tests::client_for(http.sandbox.environment(), http.sandbox.credentials()).build().unwrap();
+    let clock = clock.transport().clock().clone();
+    let limit = clock.elapsed() + std::time::Duration::from_secs(10);
+    while receiver.received().is_empty() {
+        assert!(clock.elapsed() < limit, "nobody woke the clock");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_is_deleted_while_time_passes_gets_nothing_more() {
+    let http = std::sync::Arc::new(Http::start_manual().await);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (id, _) = register(&http, &url, &[CREATED]).await;
+    http.control("POST", "deliveries/mode", json!({ "mode": "delay", "seconds": 60 })).await;
+    for reference in ["acme-order-41", "acme-order-42", "acme-order-43"] {
+        assert_eq!(http.post(PAYMENTS, &order(reference, 1000)).await.0, 201);
+    }
+    let merchant = http.clone();
+    let deliveries = tokio::spawn(async move {
+        let mut count = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count += 1;
+            let mut buffer = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await;
+            let deleted = merchant.send(merchant.request("DELETE", &format!("{WEBHOOKS}/{id}"))).await.0;
+            let answer = "HTTP/1.1 200 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+            if deleted == 404 {
+                break;
+            }
+        }
+        count
+    });
+    http.advance(120).await;
+    http.advance(120).await;
+    deliveries.abort();
+    let sent = http.sandbox.deliveries().iter().filter(|one| !one["attempts"].as_array().unwrap().is_empty()).count();
+    assert_eq!(sent, 1, "{:?}", http.sandbox.deliveries());
+}

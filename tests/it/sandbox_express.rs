@@ -564,3 +564,15 @@ async fn while_the_result_is_unknown_nothing_can_be_cancelled_for_an_hour() {
     assert_eq!((told.len(), &told[0]["name"], &told[0]["success"]), (1, &json!("AUTHORIZED"), &json!(true)));
     assert!(text(&told[0]["timestamp"]).starts_with("2026-01-01T01:00:00"), "{}", told[0]);
 }
+
+#[tokio::test]
+async fn an_approval_that_is_refused_leaves_no_trace() {
+    let http = Http::start().await;
+    let mut payment = express(json!({ "fixedOptions": groups() }));
+    payment.as_object_mut().unwrap().remove("customer");
+    assert_eq!(http.post(PAYMENTS, &payment).await.0, 201);
+    let wrong = json!({ "phoneNumber": "4791234567", "shippingOptionId": "no-such-option" });
+    assert_eq!(approve(&http, wrong).await.0, 409);
+    let (status, answer) = approve(&http, json!({ "phoneNumber": "4798765432" })).await;
+    assert_eq!(status, 200, "nobody has paid it before: {answer}");
+}

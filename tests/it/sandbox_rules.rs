@@ -151,7 +151,7 @@ async fn every_rule_of_creation_has_its_code_or_names_its_field() {
     });
     let set = |name: &'static str, value: Value| changed(|body| body[name] = value);
     let cases: Vec<(Value, u16, Option<&str>, &str)> = vec![
-        (set("returnUrl", Value::Null), 400, None, "returnUrl"),
+        (set("returnUrl", Value::Null), 400, Some("4140"), ""),
         (changed(|body| drop(body.as_object_mut().unwrap().remove("returnUrl"))), 400, Some("4140"), ""),
         (set("userFlow", "PUSH_MESSAGE".into()), 400, Some("4140"), ""),
         (set("amount", money(99)), 400, Some("6010"), ""),

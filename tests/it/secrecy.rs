@@ -194,3 +194,25 @@ fn traces_of_all_crates_at_the_lowest_level_show_nothing() {
         assert!(!text.contains(secret), "a trace shows {secret}");
     }
 }
+
+#[tokio::test]
+async fn a_sandbox_shows_neither_credentials_nor_tokens_nor_secrets_of_webhooks() {
+    let mut options = vipps_sandbox::Options::default();
+    options.client_secrets = vec!["callback-5ecret".to_owned()];
+    options.subscription_keys = vec!["landing-5ecret".to_owned()];
+    assert_hidden(&format!("{options:?}"), "Options");
+    let sandbox = CheckedSandbox::start_with(options).await;
+    let client = client_for(sandbox.environment(), sandbox.credentials()).build().unwrap();
+    let registered =
+        client.webhooks().register("https://acme.example", ["epayments.payment.created.v1"]).await.unwrap();
+    let inner: &vipps_sandbox::Sandbox = &sandbox;
+    let shown = format!("{inner:?} {:?} {:?} {:?}", inner.customer(), inner.clock(), inner.faults());
+    assert_hidden(&shown, "Sandbox");
+    assert!(!shown.contains(registered.secret().reveal().as_str()), "{shown}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "unknown operation `capturePaymnet` (known operations: ")]
+async fn a_fault_of_an_operation_that_no_document_has_ends_the_test() {
+    CheckedSandbox::start().await.faults().next("capturePaymnet", Fault::reset());
+}

@@ -17,7 +17,7 @@ use crate::psp::PspPayment;
 use crate::routes::epayment::payment_json;
 use crate::routes::recurring_json::agreement_json;
 use crate::sandbox::Shared;
-use crate::schema::operations;
+use crate::schema::known_operation;
 use crate::session::{Choice, PayBy};
 use crate::state::{Home, World};
 
@@ -60,7 +60,6 @@ pub(crate) async fn act(
             let mut world = shared.lock();
             let now = world.settle();
             let processed = world.run_charges(now);
-            shared.nudge(&world);
             json!({ "processed": processed })
         }
         "deliveries" if act == "mode" => {
@@ -271,9 +270,8 @@ fn add_fault(shared: &Shared, body: &Value) -> Result<Value, Refused> {
     known_members(body, &["operation", "count", "fault"])?;
     known_members(&body["fault"], &["kind", "status", "body", "retryAfter", "when", "seconds", "code"])?;
     let operation = body["operation"].as_str().map(str::to_owned);
-    if let Some(wanted) = operation.as_ref().filter(|wanted| !operations().iter().any(|op| op.id == **wanted)) {
-        let known: Vec<&str> = operations().iter().map(|op| op.id.as_str()).collect();
-        return Err(bad(format!("unknown operation `{wanted}` (known operations: {})", known.join(", "))));
+    if let Some(wanted) = &operation {
+        known_operation(wanted).map_err(bad)?;
     }
     let count = match &body["count"] {
         Value::Null => 1,

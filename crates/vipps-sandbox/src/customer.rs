@@ -169,20 +169,21 @@ pub(crate) async fn approve_payment(
             ));
         }
     }
-    if let Some(phone) = &approve.phone_number {
-        let mut world = shared.lock();
-        let record = world.payment_mut(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?;
-        match &record.phone_number {
-            Some(own) if own != phone => {
-                return Err(CustomerError::Refused("the payment is for another phone number".into()));
-            }
-            _ => record.phone_number = Some(phone.clone()),
+    must_be_for(shared, id, approve.phone_number.as_deref())?;
+    let shipping = choose_shipping(shared, id, approve).await?;
+    // Nothing is written before everything was checked, so that an approval that is refused
+    // leaves no trace. While the merchant was asked somebody else may have come.
+    must_wait(shared, id)?;
+    must_be_for(shared, id, approve.phone_number.as_deref())?;
+    if let Some(record) = shared.lock().payment_mut(id) {
+        record.phone_number = approve.phone_number.clone().or(record.phone_number.take());
+        if let Some((cost, details)) = shipping {
+            record.payment.shipping_cost = cost;
+            record.shipping_details = Some(Box::new(details));
         }
     }
-    choose_shipping(shared, id, approve).await?;
     let by_card = shared.lock().payment(id).is_some_and(|record| record.payment.method == Method::CardPassthrough);
     let done = if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) };
-    shared.nudge(&shared.lock());
     done
 }
 
@@ -197,7 +198,6 @@ pub(crate) fn hold_payment(shared: &Shared, id: &PaymentId, held: bool) -> Resul
         return Err(not_waiting(&id.reference, state));
     }
     world.with_payment(id, now, |payment, _| payment.hold(held, now));
-    shared.nudge(&world);
     Ok(())
 }
 
@@ -221,14 +221,31 @@ fn approve_now(shared: &Shared, id: &PaymentId) -> Result<Approval, CustomerErro
         .map_err(|_| CustomerError::NotWaiting { reference: id.reference.clone(), state })
 }
 
-/// Express: the customer's address and the option that they choose.
-async fn choose_shipping(shared: &Shared, id: &PaymentId, approve: &Approve) -> Result<(), CustomerError> {
+/// A payment is for the first who pays it, if for nobody else.
+fn must_be_for(shared: &Shared, id: &PaymentId, phone_number: Option<&str>) -> Result<(), CustomerError> {
+    let world = shared.lock();
+    let record = world.payment(id).ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?;
+    match (&record.phone_number, phone_number) {
+        (Some(own), Some(phone)) if own != phone => {
+            Err(CustomerError::Refused("the payment is for another phone number".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Express: the cost of the option that the customer chooses, and what is told of it.
+async fn choose_shipping(
+    shared: &Shared,
+    id: &PaymentId,
+    approve: &Approve,
+) -> Result<Option<(i64, Value)>, CustomerError> {
     let wanted = approve.shipping_option.as_deref();
     let (shipping, home, currency) = {
         let world = shared.lock();
         let Some(record) = world.payment(id) else { return Err(CustomerError::Unknown(id.reference.clone())) };
-        let Some(shipping) = record.shipping.clone() else { return Ok(()) };
-        let home = approve.address.clone().or_else(|| world.payer(id, record).address);
+        let Some(shipping) = record.shipping.clone() else { return Ok(None) };
+        let phone_number = approve.phone_number.as_deref().or(record.phone_number.as_deref());
+        let home = approve.address.clone().or_else(|| world.person(&id.sales_unit, phone_number).address);
         let home = home.ok_or_else(|| CustomerError::Refused("the customer has no address".into()))?;
         let currency = record.payment.currency.as_str().to_owned();
         let market = Market::of_currency(&currency).unwrap_or_else(|| world.market_of(&id.sales_unit));
@@ -251,12 +268,7 @@ async fn choose_shipping(shared: &Shared, id: &PaymentId, approve: &Approve) -> 
         "shippingOptionId": option["id"],
         "shippingOptionName": option["name"],
     });
-    let mut world = shared.lock();
-    if let Some(record) = world.payment_mut(id) {
-        record.payment.shipping_cost = cost;
-        record.shipping_details = Some(Box::new(details));
-    }
-    Ok(())
+    Ok(Some((cost, details)))
 }
 
 /// The app stops a customer whose address the merchant does not ship to; without a list, the
@@ -317,7 +329,6 @@ pub(crate) fn abort_payment(shared: &Shared, id: &PaymentId) -> Result<(), Custo
     let mut world = shared.lock();
     let now = world.settle();
     let done = world.with_payment(id, now, Payment::abort);
-    shared.nudge(&world);
     done.ok_or_else(|| CustomerError::Unknown(id.reference.clone()))?
         .map_err(|_| CustomerError::Refused("the payment cannot be aborted".into()))
 }
@@ -336,7 +347,6 @@ pub(crate) fn accept_agreement(shared: &Shared, id: &str, chosen: Option<i64>) -
     let now = world.settle();
     let status = status_of(&world, id)?;
     let done = world.accept(id, false, chosen, now).map_err(|_| not_waiting(id, status));
-    shared.nudge(&world);
     done
 }
 
@@ -345,7 +355,6 @@ pub(crate) fn reject_agreement(shared: &Shared, id: &str) -> Result<(), Customer
     let now = world.settle();
     let status = status_of(&world, id)?;
     let done = world.reject(id, now);
-    shared.nudge(&world);
     if done { Ok(()) } else { Err(not_waiting(id, status)) }
 }
 
@@ -357,7 +366,6 @@ pub(crate) fn stop_agreement(shared: &Shared, id: &str, actor: Actor) -> Result<
         return Err(not_waiting(id, status));
     }
     world.stop(id, actor, None, now);
-    shared.nudge(&world);
     Ok(())
 }
 
@@ -430,7 +438,6 @@ pub(crate) async fn initiate_session(shared: &Shared, id: &PaymentId, choice: Ch
     let mut world = shared.lock();
     let now = world.settle();
     let done = world.initiate(id, choice, now).map_err(CustomerError::Refused);
-    shared.nudge(&world);
     done
 }
 
@@ -447,7 +454,6 @@ pub(crate) async fn complete_session(
     let mut world = shared.lock();
     let now = world.settle();
     let done = world.pay_session(id, now).map_err(CustomerError::Refused);
-    shared.nudge(&world);
     done
 }
 
@@ -455,7 +461,6 @@ pub(crate) fn abandon_session(shared: &Shared, id: &PaymentId) -> Result<(), Cus
     let mut world = shared.lock();
     let now = world.settle();
     let done = world.abandon_session(id, now).map_err(CustomerError::Refused);
-    shared.nudge(&world);
     done
 }
 
@@ -483,7 +488,6 @@ pub(crate) fn cancel_psp(shared: &Shared, id: &str) -> Result<(), CustomerError>
         return Err(not_waiting(id, state.wire()));
     }
     world.end_psp_payment(id, PspState::UserCancelled, now);
-    shared.nudge(&world);
     Ok(())
 }
 

@@ -57,6 +57,7 @@ mod server;
 mod session;
 mod settings;
 mod state;
+mod visitors;
 mod webhook;
 
 pub use customer::{Customer, CustomerError};

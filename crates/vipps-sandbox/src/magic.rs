@@ -21,6 +21,15 @@ impl Magic {
         }
     }
 
+    /// A refund of this amount is refused with this code, whatever the payment is.
+    pub(crate) fn refuses_refund(self, amount: i64) -> Option<u16> {
+        match amount {
+            123 if self != Self::None => Some(6210),
+            124 if self != Self::None => Some(6220),
+            _ => None,
+        }
+    }
+
     /// The outcome is known an hour later.
     pub(crate) fn delays(self, amount: i64) -> bool {
         amount == 201 && self != Self::None

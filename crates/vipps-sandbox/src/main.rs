@@ -76,6 +76,9 @@ struct Arguments {
     /// The address by which clients reach it, where that is not where it listens.
     #[arg(long, env = "VIPPS_SANDBOX_PUBLIC_URL")]
     public_url: Option<String>,
+    /// A name, such as that of a container, under which pages and control API are served too.
+    #[arg(long, env = "VIPPS_SANDBOX_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    allow_host: Vec<String>,
     /// Start of all identifiers: the same seed gives the same ones.
     #[arg(long, env = "VIPPS_SANDBOX_SEED", default_value_t = 0)]
     seed: u64,
@@ -179,6 +182,7 @@ fn options(arguments: Arguments) -> Result<Options, String> {
         ClockArgument::Manual => ClockMode::Manual,
     };
     options.public_url = arguments.public_url.filter(|url| !url.is_empty());
+    options.allowed_hosts = arguments.allow_host.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
     for (given, list) in [
         (arguments.client_id, &mut options.client_ids),
         (arguments.client_secret, &mut options.client_secrets),

@@ -1,11 +1,12 @@
 //! What a sandbox is started with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 /// How a sandbox behaves. Plain data; the defaults are those of the binary.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// Where it listens. Default: `127.0.0.1:0`, any free port of this machine.
@@ -13,6 +14,9 @@ pub struct Options {
     /// The address by which clients reach it, for the links it hands out. Default: where it
     /// listens, and this machine where it listens everywhere.
     pub public_url: Option<String>,
+    /// Names, beside those of this machine and of `public_url`, under which the pages and the
+    /// control API are served; the APIs are served under any. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// Whether time passes by itself. Default: [`ClockMode::Real`].
     pub clock: ClockMode,
     /// Accepted client ids. Default: `test-client-id`.
@@ -43,6 +47,27 @@ pub struct Options {
     pub check_exchanges: bool,
     /// Start of all identifiers: the same seed gives the same ones. Default: 0.
     pub seed: u64,
+}
+
+/// Shows no credentials.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("clock", &self.clock)
+            .field("merchant_serial_numbers", &self.merchant_serial_numbers)
+            .field("profile", &self.profile)
+            .field("market", &self.market)
+            .field("markets", &self.markets)
+            .field("strict", &self.strict)
+            .field("rate_limits", &self.rate_limits)
+            .field("rate_limit_window", &self.rate_limit_window)
+            .field("check_exchanges", &self.check_exchanges)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether time passes by itself.
@@ -151,6 +176,7 @@ impl Default for Options {
         Self {
             listen: "127.0.0.1:0".into(),
             public_url: None,
+            allowed_hosts: Vec::new(),
             clock: ClockMode::default(),
             client_ids: vec!["test-client-id".into()],
             client_secrets: vec!["test-client-secret".into()],

@@ -112,6 +112,8 @@ pub(crate) struct Terms {
     pub(crate) refund_from_reservation: bool,
     /// The sales unit may capture in parts.
     pub(crate) partial_capture: bool,
+    /// Refunds of magic amounts are refused.
+    pub(crate) magic: Magic,
 }
 
 /// What distinguishes payments beside their money.
@@ -298,11 +300,11 @@ impl Payment {
             State::Aborted | State::Expired | State::Terminated => return refuse(6210),
             State::Authorized => {}
         }
-        match value {
-            ..=0 => return refuse(4040),
-            123 => return refuse(6210),
-            124 => return refuse(6220),
-            _ => {}
+        if value <= 0 {
+            return refuse(4040);
+        }
+        if let Some(code) = terms.magic.refuses_refund(value) {
+            return refuse(code);
         }
         let Aggregate { captured, refunded, .. } = self.aggregate;
         let counted_from = if terms.refund_from_reservation { self.authorized_at } else { self.last_capture_at };
@@ -433,8 +435,13 @@ impl Payment {
 mod tests {
     use super::*;
 
-    const TERMS: Terms =
-        Terms { capture_days: 180, refund_days: 365, refund_from_reservation: false, partial_capture: true };
+    const TERMS: Terms = Terms {
+        capture_days: 180,
+        refund_days: 365,
+        refund_from_reservation: false,
+        partial_capture: true,
+        magic: Magic::Norwegian,
+    };
 
     /// Acts on a payment of 1000 created at 0; each act is told its own time.
     fn after(acts: &[&str]) -> (Payment, Option<u16>) {

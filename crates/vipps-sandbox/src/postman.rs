@@ -62,8 +62,6 @@ async fn begin_due(shared: &Shared) {
                 // Much may have happened while it waited.
                 let Some(parcel) = shared.lock().outbox.refreshed(&parcel) else { continue };
                 attempt(&shared, parcel).await;
-                // The next try, or the next of its lane, may be due before the clock wakes.
-                shared.nudge(&shared.lock());
             }
             drop(turn);
         });
@@ -115,6 +113,8 @@ async fn run_due(shared: &Shared) {
         }
         join_all(lanes.into_iter().map(|lane| async move {
             for parcel in lane {
+                // A merchant may have deleted its registration, or been reset, meanwhile.
+                let Some(parcel) = shared.lock().outbox.refreshed(&parcel) else { continue };
                 attempt(shared, parcel).await;
             }
         }))
@@ -153,7 +153,7 @@ pub(crate) async fn ask(shared: &Shared, call: NewCall) -> Outcome {
 
 async fn send(shared: &Shared, parcel: &Parcel) -> Outcome {
     let limit = shared.lock().settings.limit_of(parcel.kind);
-    let exchange = exchange(shared.http()?, parcel);
+    let exchange = exchange(shared.http(parcel.url.starts_with("https:"))?, parcel);
     clock::within(limit, exchange).await.unwrap_or_else(|| Err(format!("no answer within {} ms", limit.as_millis())))
 }
 

@@ -1,7 +1,9 @@
 //! A running sandbox, as a test holds it.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,14 +19,50 @@ use crate::deliver::Parcel;
 use crate::faults::{Fault, Script};
 use crate::ledger;
 use crate::options::Options;
+use crate::schema::known_operation;
 use crate::state::World;
 use crate::{postman, server};
 
 /// The state, shared by all requests, the clock and the test.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Shared(Arc<Parts>);
 
-#[derive(Debug)]
+/// Shows nothing: the state holds credentials, tokens and secrets of webhooks.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared(..)")
+    }
+}
+
+/// The state while somebody has it. When it is let go, the clock wakes if anything is due before
+/// it would wake by itself: whatever was changed, nobody needs to remember that.
+pub(crate) struct Locked<'a> {
+    world: MutexGuard<'a, World>,
+    parts: &'a Parts,
+}
+
+impl Deref for Locked<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if self.world.next_due().is_some_and(|due| due < self.parts.sleeping_until.load(Ordering::Relaxed)) {
+            self.parts.wake.notify_one();
+        }
+    }
+}
+
 struct Parts {
     world: Mutex<World>,
     /// Shared by whatever is being sent; whoever lets time pass has it alone.
@@ -34,7 +72,8 @@ struct Parts {
     wake: Notify,
     /// When the clock wakes by itself, so that only earlier events wake it.
     sleeping_until: AtomicI64,
-    http: OnceLock<reqwest::Client>,
+    /// What calls merchants: over http, and over https.
+    http: [OnceLock<reqwest::Client>; 2],
 }
 
 impl Shared {
@@ -45,12 +84,12 @@ impl Shared {
             lanes: Mutex::default(),
             wake: Notify::new(),
             sleeping_until: AtomicI64::new(0),
-            http: OnceLock::new(),
+            http: [OnceLock::new(), OnceLock::new()],
         }))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { world: self.0.world.lock().unwrap_or_else(PoisonError::into_inner), parts: &self.0 }
     }
 
     /// Waits until nothing is being sent, and lets nothing else begin.
@@ -79,13 +118,6 @@ impl Shared {
             lanes.remove(lane);
         }
         next
-    }
-
-    /// Wakes the clock where something is due before it would wake by itself.
-    pub(crate) fn nudge(&self, world: &World) {
-        if world.next_due().is_some_and(|due| due < self.0.sleeping_until.load(Ordering::Relaxed)) {
-            self.0.wake.notify_one();
-        }
     }
 
     /// Wakes the clock, so that it looks anew when to wake by itself.
@@ -120,19 +152,35 @@ impl Shared {
         }
     }
 
-    /// The client that calls merchants, built when first needed.
-    pub(crate) fn http(&self) -> Result<&reqwest::Client, String> {
-        if let Some(client) = self.0.http.get() {
+    /// The client that calls merchants, built when first needed. Certificates of this machine are
+    /// loaded for https alone: a machine without any can still call over http.
+    pub(crate) fn http(&self, is_https: bool) -> Result<&reqwest::Client, String> {
+        let kept = &self.0.http[usize::from(is_https)];
+        if let Some(client) = kept.get() {
             return Ok(client);
         }
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        let client = builder.build().map_err(|_| "no HTTP client can be built".to_owned())?;
-        Ok(self.0.http.get_or_init(|| client))
+        let builder = if is_https { builder } else { without_certificates(builder) };
+        let client = builder.build().map_err(|_| {
+            "https needs the certificates of this machine (the package `ca-certificates`), and there are none"
+                .to_owned()
+        })?;
+        Ok(kept.get_or_init(|| client))
     }
 }
 
+/// A client that trusts nobody, and so loads nothing.
+#[cfg(feature = "rustls")]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.tls_certs_only([])
+}
+
+#[cfg(not(feature = "rustls"))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
+}
+
 /// A sandbox that serves until it is dropped.
-#[derive(Debug)]
 pub struct Sandbox {
     shared: Shared,
     address: SocketAddr,
@@ -291,6 +339,13 @@ impl Sandbox {
     }
 }
 
+/// Shows no credentials.
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
@@ -320,12 +375,26 @@ pub struct FaultScript {
 
 impl FaultScript {
     /// The next request of this operation (`capturePayment`) meets the fault.
+    ///
+    /// # Panics
+    ///
+    /// When no document has this operation: the fault would never be met, and the test prove
+    /// nothing. The message lists those that there are.
+    #[track_caller]
     pub fn next(&self, operation: &str, fault: Fault) {
         self.times(operation, 1, fault);
     }
 
     /// The next `count` requests of this operation meet the fault.
+    ///
+    /// # Panics
+    ///
+    /// As [`FaultScript::next`].
+    #[track_caller]
     pub fn times(&self, operation: &str, count: u32, fault: Fault) {
+        if let Err(unknown) = known_operation(operation) {
+            panic!("{unknown}");
+        }
         self.shared.lock().faults.add(Script { operation: Some(operation.to_owned()), left: count, fault });
     }
 

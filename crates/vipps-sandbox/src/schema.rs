@@ -10,6 +10,15 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 /// Every operation of every document.
+/// Whether a document has this operation; if not, which ones there are.
+pub(crate) fn known_operation(id: &str) -> Result<(), String> {
+    if operations().iter().any(|operation| operation.id == id) {
+        return Ok(());
+    }
+    let known: Vec<&str> = operations().iter().map(|operation| operation.id.as_str()).collect();
+    Err(format!("unknown operation `{id}` (known operations: {})", known.join(", ")))
+}
+
 pub(crate) fn operations() -> &'static [Operation] {
     static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         let documents = [
@@ -388,24 +397,39 @@ fn explain_branches(
         };
         branch.len() > 1 || branch.iter().any(|error| !is_type(error))
     };
-    // A member with one allowed value tells the forms apart, as `brand` and `type` do.
-    let only_choice = |error: &jsonschema::ValidationError<'_>| match error.kind() {
-        ValidationErrorKind::Enum { options } => {
-            options.as_array().filter(|options| options.len() == 1).map(|options| options[0].clone())
-        }
-        _ => None,
-    };
     let candidates: Vec<_> = branches.iter().filter(of_its_type).collect();
-    let meant = candidates.iter().find(|branch| !branch.iter().any(|error| only_choice(error).is_some()));
+    let choices = |branch: &[jsonschema::ValidationError<'_>]| {
+        let mut choices = Vec::new();
+        branch.iter().for_each(|error| only_choices(error, pointer, &mut choices));
+        choices
+    };
+    let meant = candidates.iter().find(|branch| choices(branch).is_empty());
     match (meant, candidates.as_slice()) {
         (Some(branch), _) | (None, [branch]) => branch.iter().for_each(|error| explain(error, found)),
         (None, []) => found.push((field_name(pointer), "has the wrong type".into())),
         (None, several) => {
-            let choices: Vec<_> = several.iter().flat_map(|branch| branch.iter()).filter_map(only_choice).collect();
-            let name = several.iter().flat_map(|branch| branch.iter()).find(|error| only_choice(error).is_some());
-            let name = name.map_or(pointer, |error| error.instance_path().as_str());
-            found.push((field_name(name), format!("must be one of {}", Value::from(choices))));
+            let choices: Vec<_> = several.iter().flat_map(|branch| choices(branch)).collect();
+            let name = choices.first().map_or(pointer, |(name, _)| name.as_str());
+            let values: Vec<_> = choices.iter().map(|(_, value)| value.clone()).collect();
+            found.push((field_name(name), format!("must be one of {}", Value::from(values))));
         }
+    }
+}
+
+/// A member with one allowed value tells the forms of an object apart, as `brand` and `type` do:
+/// those that a value at `pointer` does not have. A form may be wrapped as "null or a value".
+fn only_choices(error: &jsonschema::ValidationError<'_>, pointer: &str, choices: &mut Vec<(String, Value)>) {
+    let place = error.instance_path().as_str();
+    match error.kind() {
+        ValidationErrorKind::Enum { options } if place.rsplit_once('/').is_some_and(|(of, _)| of == pointer) => {
+            if let Some([only]) = options.as_array().map(Vec::as_slice) {
+                choices.push((place.to_owned(), only.clone()));
+            }
+        }
+        ValidationErrorKind::AnyOf { context } if place == pointer => {
+            context.iter().flatten().for_each(|error| only_choices(error, pointer, choices));
+        }
+        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -25,11 +26,14 @@ use crate::clock;
 use crate::routes::api::{End, handle};
 use crate::routes::control;
 use crate::sandbox::Shared;
+use crate::visitors;
 
 /// The largest body that is read: 1 MiB.
 const MOST_BODY: usize = 1024 * 1024;
 /// All headers of a request together.
 const MOST_HEADERS: usize = 16 * 1024;
+/// How long nothing is accepted after an error.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 /// How long a client may take to send its headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a client may take to send its body.
@@ -39,6 +43,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) fn router(shared: Shared) -> Router {
     // The control API and the pages refuse large bodies as the APIs do.
     let people = Router::new().nest("/__sandbox", control::router()).merge(crate::pages::router());
+    let people = people.layer(from_fn_with_state(shared.clone(), visitors::guard));
     people.layer(DefaultBodyLimit::max(MOST_BODY)).fallback(api).with_state(shared)
 }
 
@@ -101,24 +106,35 @@ fn truncated(answer: Answer) -> Response {
 /// Serves until told to stop; connections under way may finish their request.
 pub(crate) async fn serve(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
     let router = router(shared);
+    let mut is_told = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => return,
         };
-        // An error here is one client's, or too many open files: the next may do better.
-        let Ok((stream, _)) = accepted else {
-            tokio::task::yield_now().await;
-            continue;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tell_once(&mut is_told, &error);
+                clock::sleep(AFTER_AN_ERROR).await;
+                continue;
+            }
         };
         tokio::spawn(connection(stream, router.clone(), stopped.clone()));
     }
 }
 
+/// An error of accepting is one client's, or there are too many open files: the next may do better,
+/// and so often it need not be said.
+#[expect(clippy::print_stderr, reason = "nobody else hears of it, and clients wait without a word")]
+fn tell_once(is_told: &mut bool, error: &std::io::Error) {
+    if !std::mem::replace(is_told, true) {
+        eprintln!("warning: cannot accept a connection: {error} (are there too many open files? see `ulimit -n`)");
+    }
+}
+
 async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    // A second handle to the socket, to choose how it closes.
-    let Ok(handle) = SockRef::from(&stream).try_clone() else { return };
     let reset = Arc::new(Notify::new());
     let wants_reset = reset.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -134,13 +150,14 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(MOST_HEADERS).half_close(true);
-    let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
+    let mut serving = server.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         _ = &mut serving => {}
         () = wants_reset.notified() => {
             // Closing without lingering sends a reset instead of an orderly end.
-            let _ = handle.set_linger(Some(Duration::ZERO));
+            let stream = serving.into_parts().io.into_inner();
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
-        _ = stopped.wait_for(|stopped| *stopped) => serving.as_mut().graceful_shutdown(),
+        _ = stopped.wait_for(|stopped| *stopped) => Pin::new(&mut serving).graceful_shutdown(),
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn request(method: &str, target: &str, headers: &str, body: &[u8]) ->
     (target, body).hash(&mut key);
     let (key, length) = (key.finish(), body.len());
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-length: {length}\r\n\
+        "{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\
          {headers}idempotency-key: {key:x}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()

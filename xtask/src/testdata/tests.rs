@@ -151,10 +151,17 @@ fn operation_shapes(expected: &Value, code: &Code) -> Vec<String> {
         if operation["arguments"].is_array() {
             let mut found: Vec<String> =
                 path.split('{').skip(1).filter_map(|rest| Some(rest.split('}').next()?.to_owned())).collect();
-            for start in ["QueryParam::new(", "header_map.append("] {
+            let header = "header_map.append(const{::reqwest::header::HeaderName::from_static(";
+            for start in ["QueryParam::new(", header] {
                 found.extend(quoted(send, start).into_iter().map(str::to_owned));
             }
-            let mut wanted: Vec<String> = texts(&operation["arguments"]).map(str::to_owned).collect();
+            // Names of headers are written in lower case.
+            let headers: Vec<&str> = quoted(send, header);
+            let as_written = |name: &str| match name.to_ascii_lowercase() {
+                lower if headers.contains(&lower.as_str()) => lower,
+                _ => name.to_owned(),
+            };
+            let mut wanted: Vec<String> = texts(&operation["arguments"]).map(as_written).collect();
             found.sort_unstable();
             wanted.sort_unstable();
             // A path and a query argument of one name are two.

@@ -249,7 +249,6 @@ fn process(shared: &Shared, request: &Request<'_>) -> Answer {
             &answer.body,
         ));
     }
-    shared.nudge(&world);
     answer
 }
 

@@ -22,6 +22,7 @@ pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Re
     if !request.operation.has_body() {
         return Ok(Value::Null);
     }
+    let body = without_broken_nulls(world, request, body);
     let fits = body.is_object() || body.is_array() && request.operation.takes_array();
     if !fits && !request.is_read() {
         return Err(Refusal::field("body", "must be a JSON object"));
@@ -31,6 +32,33 @@ pub(super) fn read(world: &mut World, request: &Request<'_>) -> Result<Value, Re
         tell_unknown(world, request, request.operation.unknown_members(&body))?;
     }
     Ok(body)
+}
+
+/// Clients write null for what they leave out. Where the document does not allow it, it is taken
+/// as left out, with a warning; what is required stays missing.
+fn without_broken_nulls(world: &mut World, request: &Request<'_>, mut body: Value) -> Value {
+    if world.settings.strict || !has_null(&body) {
+        return body;
+    }
+    for (place, _) in request.operation.body_violations(&body) {
+        let pointer = format!("/{}", place.replace("].", "/").replace(['.', '['], "/").replace(']', ""));
+        let Some((parent, name)) = pointer.rsplit_once('/') else { continue };
+        let Some(members) = body.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+        if members.get(name).is_some_and(Value::is_null) {
+            members.remove(name);
+            world.warn(request.id(), format!("`{place}` is null, which the document does not allow: leave it out"));
+        }
+    }
+    body
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(members) => members.values().any(has_null),
+        _ => false,
+    }
 }
 
 /// Members that no document names are ignored with a warning.
@@ -45,10 +73,19 @@ pub(super) fn tell_unknown(world: &mut World, request: &Request<'_>, names: Vec<
 }
 
 fn why_unreadable(body: &[u8]) -> String {
-    let what = if std::str::from_utf8(body).is_err() { "is not UTF-8" } else { "is not valid JSON" };
-    match serde_json::from_slice::<Value>(body) {
-        Err(error) => format!("{what} (line {}, column {})", error.line(), error.column()),
-        Ok(_) => what.to_owned(),
+    let error = serde_json::from_slice::<Value>(body).err();
+    // Skipped instead of read, the text is in order: it is its letters that are not.
+    let is_half = error.as_ref().is_some_and(|error| error.to_string().contains("hex escape"))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    let what = match std::str::from_utf8(body) {
+        Err(_) => "is not UTF-8",
+        // Grammar lets it pass, and no text holds it.
+        Ok(_) if is_half => "has half of a character in a text (a surrogate without its pair)",
+        Ok(_) => "is not valid JSON",
+    };
+    match error {
+        Some(error) => format!("{what} (line {}, column {})", error.line(), error.column()),
+        None => what.to_owned(),
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn create(
     metadata_limits(&body["metadata"])?;
     ignore_what_does_not_apply(world, request, &mut body);
     body::tolerate_unknown_sources(world, request, &mut body);
+    without_unnamed_customer(world, request, &mut body);
     check_shape(world, request, &body)?;
     let (value, currency) = given.ok_or(Refusal::Code(4040))?;
     let id = PaymentId {
@@ -242,16 +243,30 @@ fn callback_url(world: &mut World, request: &Request<'_>, body: &Value, place: &
 
 /// Exactly one way of naming the customer, and one at all where the flow needs it.
 pub(super) fn customer(body: &Value, flow: &str) -> Result<(), Refusal> {
-    let ways = ["phoneNumber", "personalQr", "customerToken"];
-    let given = body["customer"]
-        .as_object()
-        .map(|customer| ways.iter().filter(|way| customer.get(**way).is_some_and(|v| !v.is_null())).count());
-    match given {
+    match ways_of_naming(&body["customer"]) {
         None if matches!(flow, "PUSH_MESSAGE" | "NATIVE_REDIRECT") => Err(Refusal::Code(4140)),
         None | Some(1) => Ok(()),
         Some(_) => {
             Err(Refusal::field("customer", "must have exactly one of phoneNumber, personalQr and customerToken"))
         }
+    }
+}
+
+/// How many ways of naming the customer are taken; `None` without a customer.
+fn ways_of_naming(customer: &Value) -> Option<usize> {
+    let ways = ["phoneNumber", "personalQr", "customerToken"];
+    let customer = customer.as_object()?;
+    Some(ways.iter().filter(|way| customer.get(**way).is_some_and(|value| !value.is_null())).count())
+}
+
+/// Plugins send a customer who is not named, with what belongs beside them, such as
+/// customerInteraction: as unknown fields are ignored, nothing is left, and there is no customer.
+pub(super) fn without_unnamed_customer(world: &mut World, request: &Request<'_>, body: &mut Value) {
+    let has_more = body["customer"].as_object().is_some_and(|customer| customer.values().any(|value| !value.is_null()));
+    if !world.settings.strict && has_more && ways_of_naming(&body["customer"]) == Some(0) {
+        let members = body.as_object_mut();
+        members.and_then(|members| members.remove("customer"));
+        world.warn(request.id(), "`customer` names nobody and is ignored; customerInteraction stands beside it");
     }
 }
 

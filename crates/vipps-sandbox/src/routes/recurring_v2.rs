@@ -162,12 +162,10 @@ fn draft(world: &mut World, request: &Request<'_>, body: &Value, now: Millis) ->
         "agreementId": id,
         "agreementResource": format!("{}/recurring/v2/agreements/{id}", world.base_url),
     });
-    for (name, value) in
-        [("vippsConfirmationUrl", &agreement.confirmation_url), ("chargeId", &agreement.initial_charge)]
-    {
-        if let Some(value) = value {
-            answer[name] = value.as_str().into();
-        }
+    // Null where there is no initial charge, as the published text has it.
+    answer["chargeId"] = agreement.initial_charge.as_deref().into();
+    if let Some(url) = &agreement.confirmation_url {
+        answer["vippsConfirmationUrl"] = url.as_str().into();
     }
     Ok(Answer::json(201, &answer))
 }

@@ -80,6 +80,7 @@ impl World {
             refund_days: self.settings.refund_days,
             refund_from_reservation: self.settings.refund_from_reservation,
             partial_capture: self.settings.partial_capture_allowed,
+            magic: self.magic(sales_unit),
         }
     }
 
