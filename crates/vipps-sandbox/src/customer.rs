@@ -183,8 +183,7 @@ pub(crate) async fn approve_payment(
         }
     }
     let by_card = shared.lock().payment(id).is_some_and(|record| record.payment.method == Method::CardPassthrough);
-    let done = if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) };
-    done
+    if by_card { card::authorize(shared, id).await } else { approve_now(shared, id) }
 }
 
 /// Holds a payment in the middle of being authorized, or lets it go: meanwhile it can
@@ -346,8 +345,7 @@ pub(crate) fn accept_agreement(shared: &Shared, id: &str, chosen: Option<i64>) -
     let mut world = shared.lock();
     let now = world.settle();
     let status = status_of(&world, id)?;
-    let done = world.accept(id, false, chosen, now).map_err(|_| not_waiting(id, status));
-    done
+    world.accept(id, false, chosen, now).map_err(|_| not_waiting(id, status))
 }
 
 pub(crate) fn reject_agreement(shared: &Shared, id: &str) -> Result<(), CustomerError> {
@@ -437,8 +435,7 @@ pub(crate) async fn initiate_session(shared: &Shared, id: &PaymentId, choice: Ch
     ask_for_logistics(shared, id).await;
     let mut world = shared.lock();
     let now = world.settle();
-    let done = world.initiate(id, choice, now).map_err(CustomerError::Refused);
-    done
+    world.initiate(id, choice, now).map_err(CustomerError::Refused)
 }
 
 /// The customer pays a session, from wherever they are in it.
@@ -453,15 +450,13 @@ pub(crate) async fn complete_session(
     }
     let mut world = shared.lock();
     let now = world.settle();
-    let done = world.pay_session(id, now).map_err(CustomerError::Refused);
-    done
+    world.pay_session(id, now).map_err(CustomerError::Refused)
 }
 
 pub(crate) fn abandon_session(shared: &Shared, id: &PaymentId) -> Result<(), CustomerError> {
     let mut world = shared.lock();
     let now = world.settle();
-    let done = world.abandon_session(id, now).map_err(CustomerError::Refused);
-    done
+    world.abandon_session(id, now).map_err(CustomerError::Refused)
 }
 
 /// The customer confirms a PSP payment; returns when the PSP has answered.
