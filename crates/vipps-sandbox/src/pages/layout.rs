@@ -41,7 +41,8 @@ pub(super) fn respond_under(policy: &'static str, status: StatusCode, html: &str
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Tells other sites nothing, and lets the own forms say where they come from.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, Html(html.to_owned())).into_response()
