@@ -48,6 +48,32 @@ fn every_event_keeps_its_kind_and_its_members_in_every_oddity() {
     assert!(count > 100, "{count}");
 }
 
+/// Also what an answer cannot do without, for nothing is indispensable in an event.
+#[test]
+fn each_member_may_be_missing_null_or_of_another_type() {
+    for component in
+        ["WebhookEvent", "RecurringAgreementEvent", "RecurringChargeEvent", "QrCheckInEvent", "LoginPingEvent"]
+    {
+        let (full, _) = samples(component);
+        for name in full.as_object().unwrap().keys() {
+            let mut missing = full.clone();
+            missing.as_object_mut().unwrap().remove(name);
+            let odd = [json!(null), json!(7), json!([1]), json!({ "a": 1 }), json!(""), json!(true)];
+            let odd = odd.into_iter().map(|value| {
+                let mut body = full.clone();
+                body[name] = value;
+                body
+            });
+            for body in odd.chain([missing]) {
+                let found = event(&body);
+                assert_eq!(found.raw().unwrap().as_value(), &body);
+                let (key, again) = (found.key().clone(), event(&body));
+                assert!(again.key() == &key && format!("{found:?} {:?}", found.subject()).len() > 10, "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_member_of_the_documents_has_an_accessor() {
     let (full, _) = samples("WebhookEvent");
@@ -76,7 +102,10 @@ fn every_member_of_the_documents_has_an_accessor() {
     let Event::Charge(charge) = event(&full) else { panic!("{full}") };
     let texts =
         [charge.msn(), charge.agreement_id(), charge.charge_id(), charge.external_id(), charge.transaction_id()];
-    assert!(texts.iter().all(Option::is_some) && charge.failure_reason().and(charge.failure_code()).is_some());
+    assert!(
+        texts.iter().all(Option::is_some)
+            && charge.failure_reason().and(charge.failure_code()).and(charge.failure_text()).is_some()
+    );
     let amounts = [charge.amount(), charge.amount_captured(), charge.amount_cancelled(), charge.amount_refunded()];
     assert!(amounts.iter().all(Option::is_some), "{amounts:?}");
     assert!(charge.charge_type().is_some() && charge.occurred().is_some());
@@ -134,12 +163,14 @@ fn every_other_call_is_read_in_every_oddity_that_leaves_what_it_is_about() {
     let call = CardCall::try_from(&delivered(&samples("CardCallbackRequest").0)).unwrap();
     assert!(call.psp_reference().and(call.msn()).is_some() && call.amount().is_some());
     assert!(call.card_type().and(call.issuing_country()).is_some() && call.masked_card_number().is_some());
+    assert!(call.card_data_type().is_some());
     assert!(call.encrypted_pan().is_some() && call.soft_decline_completed_redirect_url().is_some());
     let accepted: MakePayment =
         TokenAuth::anyone().receive(none, samples("MakePaymentRequest").0.to_string().as_bytes()).unwrap();
     let MakePayment::Accepted(accepted) = accepted else { panic!("accepted") };
     let token = accepted.network_token().unwrap();
     assert!(token.number().and(token.cryptogram()).and(token.expiry_month()).and(token.expiry_year()).is_some());
+    assert!(accepted.payment_instrument().is_some() && accepted.user_token().is_some());
     assert!(token.token_type().is_some() && token.eci().is_some() && accepted.bin_number().is_some());
 }
 
@@ -164,7 +195,10 @@ fn a_session_that_ended_is_the_type_that_the_facade_reads() {
     let decoded: vipps::checkout::types::SessionResponse = session.decode().unwrap();
     assert_eq!(json!(decoded.reference), json!(session.reference()));
     assert!(session.amount().is_some() && session.session_id().and(session.payment_method()).is_some());
-    assert!(session.agreement_id().and(session.shipping_method_id()).is_some());
+    assert!(session.agreement_id().and(session.shipping_method_id()).and(session.subscription_state()).is_some());
+    assert!(session.authorized_amount().and(session.shipping_amount()).is_some());
+    assert!(session.payment_state().and(session.pickup_point_id()).and(session.timeslot_id()).is_some());
+    assert!(session.customer_sub().is_some());
     let (to, who) = (session.shipping_details().unwrap(), session.billing_details().unwrap());
     assert!(to.first_name().and(to.last_name()).and(to.email()).and(to.phone_number()).is_some());
     assert!(who.street_address().and(who.postal_code()).and(who.city()).and(who.country()).is_some());

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use serde_json::json;
 use tokio::net::TcpListener;
-use vipps_callbacks::axum::Called;
+use vipps_callbacks::axum::{Called, Unauthenticated};
 use vipps_callbacks::{
     Amount, CardAnswer, CardCall, Carrier, Event, Freshness, HintHub, LogisticsAnswer, LogisticsOption,
     LogisticsRequest, MakePayment, MakePaymentAnswer, PaymentFailure, Refusal, Registration, SessionCompleted,
@@ -61,7 +61,7 @@ async fn pay(State(log): State<Log>, Called(call): Called<MakePayment>) -> MakeP
             log.say(format!("cancelled {}", call.psp_transaction_id()));
             call.acknowledge()
         }
-        other => panic!("{other:?}"),
+        MakePayment::TimedOut(call) | MakePayment::Unknown(call) => call.acknowledge(),
     }
 }
 
@@ -69,7 +69,7 @@ async fn card(State(log): State<Log>, call: CardCall) -> CardAnswer {
     log.say(format!("card {} {}", call.psp_reference().unwrap(), call.amount().unwrap()));
     match log.0.lock().unwrap().len() {
         1 => call.soft_decline("https://psp.example/3ds").unwrap(),
-        _ => call.reserve("ntr-1"),
+        _ => call.reserve("ntr-1").unwrap(),
     }
 }
 
@@ -80,7 +80,10 @@ async fn ship(State(log): State<Log>, Called(asked): Called<ShippingRequest>) ->
     ShippingAnswer::groups([group]).unwrap()
 }
 
-async fn logistics(State(log): State<Log>, Called(asked): Called<LogisticsRequest>) -> LogisticsAnswer {
+async fn logistics(
+    State(log): State<Log>,
+    Unauthenticated(asked): Unauthenticated<LogisticsRequest>,
+) -> LogisticsAnswer {
     log.say(format!("options for {}", asked.country().unwrap()));
     let van = LogisticsOption::new("van", Carrier::Other, Amount::nok_minor(9900)).title("Our van");
     LogisticsAnswer::options([van]).unwrap()

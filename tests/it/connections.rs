@@ -65,7 +65,7 @@ async fn a_callback_may_come_to_this_machine_in_every_spelling_and_to_others_by_
     };
     for url in [
         "http://LOCALHOST:1/x",
-        "http://localhost/x?shop=7#top",
+        "http://localhost/x?shop=7",
         "http://127.1/x",
         "http://[::ffff:127.0.0.1]/x",
         "https://acme.example/x",

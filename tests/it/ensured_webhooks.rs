@@ -86,6 +86,58 @@ async fn what_covers_too_little_is_replaced_and_delivers_until_it_is_retired() {
 }
 
 #[tokio::test]
+async fn what_delivers_something_else_as_well_is_not_replaced() {
+    let sandbox = CheckedSandbox::start().await;
+    let client = client(&sandbox);
+    let payments = register(&client, URL, &EVENTS).await;
+    let others = register(&client, URL, &[EventType::ChargeCaptured, EventType::PaymentCreated]).await;
+    let known = [others.as_str(), payments.as_str()];
+    let ensured = client.webhooks().ensure(URL, EVENTS, known).await.unwrap();
+    assert_eq!((ensured.id(), outcome(&ensured)), (payments.as_str(), (false, &[][..], &[][..])));
+    let captured = client.webhooks().ensure(URL, [EventType::PaymentCaptured], known).await.unwrap();
+    assert_eq!(outcome(&captured), (true, &[][..], &[][..]));
+    assert_eq!(ids(&client).await, [payments.as_str(), others.as_str(), captured.id()]);
+}
+
+#[tokio::test]
+async fn ids_are_known_in_capitals_too() {
+    let sandbox = CheckedSandbox::start().await;
+    let client = client(&sandbox);
+    let id = register(&client, URL, &EVENTS).await;
+    let ensured = client.webhooks().ensure(URL, EVENTS, [id.to_uppercase()]).await.unwrap();
+    assert_eq!((ensured.id(), outcome(&ensured)), (id.as_str(), (false, &[][..], &[][..])));
+    client.webhooks().retire([id.to_uppercase()]).await.unwrap();
+    assert!(ids(&client).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_one_registration_of_check_ins_gives_way_to_its_successor() {
+    let sandbox = CheckedSandbox::start().await;
+    let client = client(&sandbox);
+    let old = register(&client, URL, &[EventType::UserCheckedIn]).await;
+    let events = [EventType::UserCheckedIn, EventType::PaymentCaptured];
+    let ensured = client.webhooks().ensure(URL, events.clone(), [&old]).await.unwrap();
+    assert!(ensured.secret().is_some());
+    assert_eq!(ids(&client).await, [ensured.id()]);
+    client.webhooks().retire(ensured.replaces()).await.unwrap();
+    // At another address it is not touched.
+    let error = client.webhooks().ensure("https://acme.example/till", events, NONE).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+    assert_eq!(ids(&client).await, [ensured.id()]);
+}
+
+#[tokio::test]
+async fn an_address_that_could_never_be_verified_is_not_registered() {
+    let sandbox = CheckedSandbox::start().await;
+    let client = client(&sandbox);
+    for url in ["https://shop.example/blåbær", "https://u:p@shop.example/hooks", "https://shop.example/hooks#a"] {
+        let error = client.webhooks().ensure(url, EVENTS, NONE).await.unwrap_err();
+        assert!(matches!(&error, Error::InvalidRequest(no) if no.field() == Some("url")), "{url}: {error}");
+    }
+    assert!(ids(&client).await.is_empty());
+}
+
+#[tokio::test]
 async fn of_two_that_cover_all_the_later_one_is_kept() {
     let sandbox = CheckedSandbox::start().await;
     let client = client(&sandbox);

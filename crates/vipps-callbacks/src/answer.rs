@@ -1,10 +1,12 @@
 //! What is answered to the calls of Vipps that ask something.
 
+use std::fmt;
+
 use serde_json::Value;
 use vipps_types::CallbackUrl;
 
 /// An answer as HTTP needs it: a status, and a body of `application/json` or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
     body: String,
@@ -32,11 +34,19 @@ impl Answer {
     }
 }
 
-/// An address that a customer's browser is sent to.
+/// Shows no body: an address in it may let its holder act.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// An address that a customer's browser is sent to; it may have a fragment.
 pub(crate) fn web_address<'a>(member: &'static str, url: &'a str) -> Result<&'a str, AnswerError> {
-    match CallbackUrl::parse(url) {
-        Ok(_) => Ok(url),
-        Err(_) => Err(AnswerError::new(member, "must be an http or https address")),
+    let before_fragment = url.split('#').next().unwrap_or_default();
+    match CallbackUrl::parse(before_fragment) {
+        Ok(_) if !url.contains(|letter: char| !letter.is_ascii_graphic()) => Ok(url),
+        _ => Err(AnswerError::new(member, "must be an http or https address, percent-encoded")),
     }
 }
 

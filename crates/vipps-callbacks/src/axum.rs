@@ -69,6 +69,25 @@ where
     }
 }
 
+/// A call that nobody is asked a token for: dynamic logistics of Checkout, whose authorization is
+/// not documented. What it says may be false.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unauthenticated<T>(pub T);
+
+impl<T, S> FromRequest<S> for Unauthenticated<T>
+where
+    T: Callback,
+    S: Send + Sync,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Rejection> {
+        let (head, body) = request.into_parts();
+        let body = read(body).await?;
+        Ok(Self(TokenAuth::anyone().receive(&head.headers, &body)?))
+    }
+}
+
 async fn read(body: Body) -> Result<Bytes, Rejection> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),

@@ -77,6 +77,13 @@ impl CardCall {
         Some(self.card()?.loose_text("maskedCardNumber")?.into_owned().into())
     }
 
+    /// Which of [`network_token`](Self::network_token) and [`encrypted_pan`](Self::encrypted_pan) it
+    /// brings: `TOKEN` or `PAN`.
+    #[must_use]
+    pub fn card_data_type(&self) -> Option<String> {
+        Some(self.card()?.text("cardDataType")?.to_owned())
+    }
+
     /// Where the card was issued.
     #[must_use]
     pub fn issuing_country(&self) -> Option<String> {
@@ -108,10 +115,16 @@ impl CardCall {
     }
 
     /// The acquirer has reserved the amount, under this reference of the network.
-    #[must_use]
-    pub fn reserve(&self, network_transaction_reference: &str) -> CardAnswer {
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`] where it is empty.
+    pub fn reserve(&self, network_transaction_reference: &str) -> Result<CardAnswer, AnswerError> {
         let reference = network_transaction_reference;
-        CardAnswer(Answer::ok(&json!({ "status": "RESERVE", "networkTransactionReference": reference })))
+        if reference.is_empty() {
+            return Err(AnswerError::new("networkTransactionReference", "must not be empty"));
+        }
+        Ok(CardAnswer(Answer::ok(&json!({ "status": "RESERVE", "networkTransactionReference": reference }))))
     }
 
     /// The acquirer has not, with the PSP's code and words for it.

@@ -89,10 +89,53 @@ impl SessionCompleted {
         self.members.text("paymentMethod")
     }
 
-    /// What was reserved, delivery included.
+    /// The amount of the payment, delivery included. It is reserved where the session is
+    /// PaymentSuccessful.
     #[must_use]
     pub fn amount(&self) -> Option<Amount> {
         self.members.object("paymentDetails")?.amount("amount")
+    }
+
+    /// How far the payment is: `AUTHORIZED`, `TERMINATED`.
+    #[must_use]
+    pub fn payment_state(&self) -> Option<String> {
+        Some(self.members.object("paymentDetails")?.text("state")?.to_owned())
+    }
+
+    /// What is reserved of the payment.
+    #[must_use]
+    pub fn authorized_amount(&self) -> Option<Amount> {
+        self.members.object("paymentDetails")?.object("aggregate")?.amount("authorizedAmount")
+    }
+
+    /// The customer's id for Userinfo.
+    #[must_use]
+    pub fn customer_sub(&self) -> Option<Personal<String>> {
+        self.members.object("userInfo")?.personal("sub")
+    }
+
+    /// How far the agreement of a session for a subscription is.
+    #[must_use]
+    pub fn subscription_state(&self) -> Option<String> {
+        Some(self.members.object("subscriptionDetails")?.text("state")?.to_owned())
+    }
+
+    /// The price of the delivery.
+    #[must_use]
+    pub fn shipping_amount(&self) -> Option<Amount> {
+        self.members.object("shippingDetails")?.amount("amount")
+    }
+
+    /// The pickup point that the customer chose, by the carrier's id.
+    #[must_use]
+    pub fn pickup_point_id(&self) -> Option<String> {
+        Some(self.members.object("shippingDetails")?.object("pickupPoint")?.loose_text("id")?.into_owned())
+    }
+
+    /// The time slot that the customer chose, by the merchant's id.
+    #[must_use]
+    pub fn timeslot_id(&self) -> Option<String> {
+        Some(self.members.object("shippingDetails")?.object("timeslot")?.loose_text("id")?.into_owned())
     }
 
     /// The agreement of a session for a subscription.
@@ -350,11 +393,17 @@ impl LogisticsOption {
         self
     }
 
-    /// A further member of the document, as JSON: `delivery` (pickup points, time slots) or
-    /// `customType`. It does not replace what the other methods say.
+    /// Pickup points, time slots and lead time: the object `delivery` of the document.
     #[must_use]
-    pub fn member(mut self, name: impl Into<String>, json: impl Into<Value>) -> Self {
-        self.more.insert(name.into(), json.into());
+    pub fn delivery(mut self, json: impl Into<Value>) -> Self {
+        self.more.insert("delivery".to_owned(), json.into());
+        self
+    }
+
+    /// A label of one's own for the way of delivery; not for [`Carrier::Other`].
+    #[must_use]
+    pub fn custom_type(mut self, label: impl Into<String>) -> Self {
+        self.more.insert("customType".to_owned(), label.into().into());
         self
     }
 
@@ -363,6 +412,13 @@ impl LogisticsOption {
         let is_long = |text: &str| text.chars().count() > 200;
         match self {
             Self { id, .. } if id.is_empty() || is_long(id) => wrong("id", "must have 1 to 200 characters"),
+            Self { carrier, .. } if carrier.as_str().is_empty() => wrong("brand", "must not be empty"),
+            Self { more, .. } if more.get("delivery").is_some_and(|json| !json.is_object()) => {
+                wrong("delivery", "must be an object")
+            }
+            Self { more, carrier: Carrier::Other, .. } if more.contains_key("customType") => {
+                wrong("customType", "is not for the carrier OTHER")
+            }
             Self { amount, .. } if amount.minor_units() < 0 => wrong("amount", "must not be negative"),
             Self { title: None, carrier: Carrier::Other, .. } => wrong("title", "is required for the carrier OTHER"),
             Self { title: Some(title), .. } if title.is_empty() || is_long(title) => {

@@ -32,7 +32,7 @@ pub enum Mistake {
     /// it again before it was verified.
     BodyRewritten,
     /// Its signature is right for the hash that was sent: whatever changed the body stands
-    /// between Vipps and the verifier.
+    /// between Vipps and the verifier. It may be a JSON library that sorts members.
     BodyChangedOnTheWay,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Mistake {
             Self::SlashAtEnd => "the path of the registered address ends with a slash, or does not",
             Self::SecretDecoded => "the secret is decoded from base64, which Vipps does not do",
             Self::BodyRewritten => "the body is written as it was before a JSON library wrote it again",
-            Self::BodyChangedOnTheWay => "the body is another one: something changed it on its way",
+            Self::BodyChangedOnTheWay => "the body is another one: something changed it on its way, or a JSON library wrote it again in another order",
         })
     }
 }

@@ -15,7 +15,6 @@ use crate::{Answer, AnswerError, Refusal};
 /// Answer within 15 s, in any case: a later answer, another status or an unreadable body fails
 /// the payment for good.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum MakePayment {
     /// The customer confirmed: reserve the money with the acquirer, then answer.
     Accepted(AcceptedPayment),
@@ -23,7 +22,8 @@ pub enum MakePayment {
     Cancelled(NotPaid),
     /// The customer did not confirm in time: only [`NotPaid::acknowledge`] can be answered.
     TimedOut(NotPaid),
-    /// A state that this version does not know: no card is to be charged.
+    /// A state that this version does not know: no card is to be charged. Every state that comes is
+    /// one of these four.
     Unknown(NotPaid),
 }
 
@@ -81,6 +81,18 @@ impl AcceptedPayment {
     #[must_use]
     pub fn msn(&self) -> Option<&str> {
         self.msn.as_deref()
+    }
+
+    /// What pays: `TOKEN`.
+    #[must_use]
+    pub fn payment_instrument(&self) -> Option<&str> {
+        self.members.text("paymentInstrument")
+    }
+
+    /// A token of the user, of older integrations.
+    #[must_use]
+    pub fn user_token(&self) -> Option<Secret<String>> {
+        Some(self.members.loose_text("userToken")?.into_owned().into())
     }
 
     /// The first digits of the card.
@@ -264,9 +276,10 @@ impl PaymentFailure {
         unhandled_soft_decline = 94 "Unhandled soft decline",
     }
 
-    /// 72, in words of the PSP's own.
+    /// 72, in words of the PSP's own; "Other" where there are none.
     pub fn other(text: impl Into<String>) -> Self {
-        Self { id: 72, text: text.into() }
+        let text = text.into();
+        Self { id: 72, text: if text.trim().is_empty() { "Other".to_owned() } else { text } }
     }
 }
 

@@ -11,12 +11,11 @@ use crate::token_auth::{Callback, sealed};
 use crate::{Answer, AnswerError, Refusal, Subject};
 
 /// Which shipping options an address may have: what `shipping.dynamicOptions.callbackUrl` is
-/// asked for an Express payment.
+/// asked for an Express payment. Its members are read in both published spellings.
 ///
 /// Answer with a [`ShippingAnswer`]; no limit is published, 8 s is that of Checkout.
 #[derive(Clone, PartialEq)]
 pub struct ShippingRequest {
-    /// With the first letter of each name in lower case: both spellings are published.
     members: Members,
     reference: String,
 }

@@ -366,9 +366,9 @@ impl Delivery {
         self.signed_at
     }
 
-    /// True for one that was signed more than five minutes ago, which only
-    /// [`Freshness::WithInbox`] lets through: a late retry or a copy. Handle it where its key
-    /// was not recorded yet, and not at all where it was.
+    /// True where [`Freshness::WithInbox`] let one through that was signed more than five minutes ago:
+    /// a late retry or a copy. Handle it where its key was not recorded yet, and not at all where it
+    /// was. What a window lets through is not late.
     #[must_use]
     pub fn is_late(&self) -> bool {
         self.is_late

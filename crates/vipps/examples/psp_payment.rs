@@ -139,7 +139,6 @@ async fn make_payment(State(psp): State<Psp>, Called(call): Called<MakePayment>)
         // Here the acquirer is asked, with the network token of the call. This one says yes to all.
         MakePayment::Accepted(payment) => payment.ok(),
         MakePayment::Cancelled(call) | MakePayment::TimedOut(call) | MakePayment::Unknown(call) => call.acknowledge(),
-        _ => unreachable!("a call of another kind would be Unknown"),
     };
     let _ = psp.tell.try_send(call);
     answer

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use vipps::{Amount, Client, Credentials, Decision, Environment, EventType, IdempotencyKey, NewPayment, System};
 use vipps_callbacks::{
-    Delivery, Event, EventKey, HintHub, PaymentEvent, PaymentEventName, Registration, Subject, Verifier,
+    Delivery, Event, EventKey, Freshness, HintHub, PaymentEvent, PaymentEventName, Registration, Subject, Verifier,
 };
 use vipps_sandbox::Sandbox;
 
@@ -48,7 +48,7 @@ struct Shop {
     hub: HintHub,
     /// A shop has a table with a unique column instead.
     seen: Arc<Mutex<HashSet<EventKey>>>,
-    told: mpsc::Sender<PaymentEvent>,
+    told: mpsc::UnboundedSender<PaymentEvent>,
 }
 
 /// Only a delivery whose signature is right comes here; 200 ends its retries.
@@ -58,7 +58,7 @@ async fn receive(State(shop): State<Shop>, delivery: Delivery) -> StatusCode {
         shop.hub.tell(delivery.event());
         if let Event::Payment(event) = delivery.into_event() {
             // Nobody listens any more when the program ends.
-            let _ = shop.told.send(event).await;
+            let _ = shop.told.send(event);
         }
     }
     StatusCode::OK
@@ -68,9 +68,10 @@ async fn take_payment_and_listen() -> Result<(), Box<dyn Error>> {
     let (vipps, environment, sandbox) = connect().await?;
     let (url, listener) = listen(&environment).await?;
 
-    let (tell, mut told) = mpsc::channel(16);
-    let shop =
-        Shop { verifier: Verifier::builder().build(), hub: HintHub::default(), seen: Arc::default(), told: tell };
+    let (tell, mut told) = mpsc::unbounded_channel();
+    // It records keys, so it can take retries however late they come.
+    let verifier = Verifier::builder().freshness(Freshness::WithInbox).build();
+    let shop = Shop { verifier, hub: HintHub::default(), seen: Arc::default(), told: tell };
     let router = Router::new().route("/hooks/vipps", post(receive)).with_state(shop.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
 
@@ -117,7 +118,7 @@ async fn take_payment_and_listen() -> Result<(), Box<dyn Error>> {
 }
 
 /// Prints the events as they come, which is the order in which they happened.
-async fn print_until_refunded(told: &mut mpsc::Receiver<PaymentEvent>) {
+async fn print_until_refunded(told: &mut mpsc::UnboundedReceiver<PaymentEvent>) {
     while let Some(event) = told.recv().await {
         let amount = event.amount().map_or_else(|| "?".into(), |amount| amount.to_string());
         let at = event.timestamp().map_or_else(String::new, |at| at.to_string());

@@ -32,9 +32,10 @@ impl Ensured {
         self.secret.as_ref()
     }
 
-    /// Known registrations of the same address that this one makes superfluous. They deliver as
-    /// well, with the same keys. Hand them to [`Webhooks::retire`] after the first delivery under
-    /// the new id.
+    /// Known registrations of the same address that this one makes superfluous, for it delivers all
+    /// of their events. They deliver as well, with the same keys. Hand them to [`Webhooks::retire`]
+    /// after the first delivery under the new id; what one of them could not deliver yet is then
+    /// not sent any more, so after an outage let it arrive first, or read the payments.
     #[must_use]
     pub fn replaces(&self) -> &[String] {
         &self.replaces
@@ -52,12 +53,14 @@ impl Webhooks {
     /// Sees to it that an address is registered for at least these events, under a secret that
     /// the caller has.
     ///
-    /// `known_ids` are the registrations whose secrets are stored, in the order in which they
-    /// were made. One of them that covers all events is kept, the last of several; otherwise the
+    /// `known_ids` are all registrations of this address whose secrets are stored, in the order in
+    /// which they were made. One of them that covers all events is kept, the last of several; otherwise the
     /// address is registered anew. A registration of this address that is not known is deleted:
     /// its answer was lost, or the process ended before its secret was stored, and what it
     /// delivers cannot be verified. Where an answer is lost in this very call, what it registered
-    /// is found, deleted and registered again, three times at most.
+    /// is found, deleted and registered again, three times at most. There can be one registration of
+    /// `user.checked-in.v1` alone: one at this address is deleted before its successor is made, one at
+    /// another address must be retired first.
     ///
     /// Run it at the start and then on a schedule, once a day or so: Vipps removes the
     /// registrations of an endpoint that failed for two weeks. In a fleet run it from one
@@ -80,8 +83,8 @@ impl Webhooks {
     ///
     /// # Errors
     ///
-    /// [`Error`] of the list or of the registration. Nothing that is known was deleted; run it
-    /// again.
+    /// [`Error`] of the list or of the registration. Nothing that is known was deleted, but for the
+    /// one registration of check-ins; run it again.
     pub async fn ensure<E, K>(
         &self,
         url: impl Into<String>,
@@ -97,23 +100,20 @@ impl Webhooks {
         let known_ids: Vec<String> = known_ids.into_iter().map(|id| id.as_ref().to_owned()).collect();
 
         let here = self.at(&url).await?;
-        let ids_of = |covering: bool| {
-            let of_known = |id: &&String| {
-                here.iter().any(|one| one.id() == Some(id.as_str()) && (!covering || covers(one, &events)))
-            };
-            known_ids.iter().filter(of_known).cloned().collect::<Vec<String>>()
-        };
-        let is_known = |id: &str| known_ids.iter().any(|known| known == id);
-        let mut lost: Vec<String> = ids(&here).filter(|id| !is_known(id)).map(str::to_owned).collect();
+        let known: Vec<&Webhook> = known_ids.iter().filter_map(|id| here.iter().find(|one| has_id(one, id))).collect();
+        let mut lost = unknown_of(&here, &known_ids);
 
-        let (id, secret) = match ids_of(true).pop() {
-            Some(id) => (id, None),
+        let kept = known.iter().rfind(|one| covers(&one.events(), &events));
+        let (id, secret, delivers) = match kept {
+            Some(kept) => (kept.id().unwrap_or_default().to_owned(), None, kept.events()),
             None => {
                 let registered = self.register_anew(&url, &events, &known_ids, &mut lost).await?;
-                (registered.id().to_owned(), Some(registered.secret().clone()))
+                (registered.id().to_owned(), Some(registered.secret().clone()), events)
             }
         };
-        let replaces = ids_of(false).into_iter().filter(|known| *known != id).collect();
+        // One that delivers something else as well is still needed.
+        let superfluous = known.iter().filter(|one| !has_id(one, &id) && covers(&delivers, &one.events()));
+        let replaces = superfluous.filter_map(|one| Some(one.id()?.to_owned())).collect();
         let left_over = self.delete_all(&lost).await;
         Ok(Ensured { id, secret, replaces, left_over })
     }
@@ -125,10 +125,15 @@ impl Webhooks {
     /// The first [`Error`] of a deletion, after all were tried.
     pub async fn retire<K: AsRef<str>>(&self, ids: impl IntoIterator<Item = K>) -> Result<(), Error> {
         let ids: Vec<String> = ids.into_iter().map(|id| id.as_ref().to_owned()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // What the answer to the deletion of an unknown one is, nobody publishes.
+        let all = self.list().send().await?.into_inner();
         let mut first = Ok(());
-        for id in ids {
-            let deleted = self.delete_if_there(&id).await;
-            first = first.and(deleted);
+        let retired = all.iter().filter(|one| ids.iter().any(|id| has_id(one, id)));
+        for id in retired.filter_map(Webhook::id) {
+            first = first.and(self.delete_if_there(id).await);
         }
         first
     }
@@ -148,16 +153,24 @@ impl Webhooks {
                 Ok(registered) => return Ok(registered.into_inner()),
                 Err(error) => error,
             };
-            // There may be as many as there can be, because of those that are of no use.
-            let may_be_too_many = matches!(error, Error::Refused(_)) && !lost.is_empty();
+            let Ok(here) = self.at(url).await else { return Err(error) };
+            let mut in_the_way = Vec::new();
+            if matches!(error, Error::Refused(_)) {
+                // There may be as many as there can be: because of those that are of no use, or
+                // because there can be one alone, which cannot be replaced before it is gone.
+                let is_alone = |one: &&Webhook| one.events().contains(&EventType::UserCheckedIn);
+                if events.contains(&EventType::UserCheckedIn) && lost.is_empty() {
+                    let replaced = here.iter().filter(is_alone).filter(|one| covers(events, &one.events()));
+                    in_the_way = replaced.filter_map(|one| Some(one.id()?.to_owned())).collect();
+                }
+            }
+            let may_be_too_many = matches!(error, Error::Refused(_)) && !(lost.is_empty() && in_the_way.is_empty());
             if attempt == ATTEMPTS || !(error.may_have_taken_effect() || may_be_too_many) {
                 return Err(error);
             }
             // What this attempt registered is at the address too, and nobody's.
-            let Ok(here) = self.at(url).await else { return Err(error) };
-            let is_known = |id: &&str| known_ids.iter().any(|known| known == id);
-            let unknown: Vec<String> = ids(&here).filter(|id| !is_known(id)).map(str::to_owned).collect();
-            *lost = self.delete_all(&unknown).await;
+            in_the_way.extend(unknown_of(&here, known_ids));
+            *lost = self.delete_all(&in_the_way).await;
             attempt += 1;
         }
     }
@@ -193,11 +206,18 @@ impl Webhooks {
     }
 }
 
-fn ids(webhooks: &[Webhook]) -> impl Iterator<Item = &str> {
-    webhooks.iter().filter_map(Webhook::id)
+/// Ids are UUIDs, which some databases write in capitals.
+fn has_id(webhook: &Webhook, id: &str) -> bool {
+    webhook.id().is_some_and(|own| own.eq_ignore_ascii_case(id))
 }
 
-fn covers(webhook: &Webhook, events: &[EventType]) -> bool {
-    let registered = webhook.events();
-    events.iter().all(|event| registered.contains(event))
+/// The ids of those that are not known.
+fn unknown_of(webhooks: &[Webhook], known_ids: &[String]) -> Vec<String> {
+    let unknown = webhooks.iter().filter(|one| !known_ids.iter().any(|id| has_id(one, id)));
+    unknown.filter_map(|one| Some(one.id()?.to_owned())).collect()
+}
+
+/// Whether all of these are among those.
+fn covers(those: &[EventType], these: &[EventType]) -> bool {
+    these.iter().all(|event| those.contains(event))
 }

@@ -100,7 +100,7 @@ where
 /// Whether a later look, which changes nothing, may succeed.
 fn may_pass(error: &Error, young: bool, readable_before: bool) -> bool {
     match error {
-        // Broken off, then: what cannot be read at all never was.
+        // It broke off. An answer that no look could read counts as unread.
         Error::Unreadable(_) => readable_before,
         Error::Indeterminate(_) | Error::NotSent(_) => true,
         Error::Authentication(error) => error.is_transient(),

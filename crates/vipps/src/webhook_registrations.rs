@@ -1,6 +1,6 @@
 //! Webhook registrations: which addresses are told of which events.
 
-use vipps_core::types::{EventType, Place, Secret};
+use vipps_core::types::{CallbackUrl, EventType, Place, Secret};
 use vipps_core::{Error, Response};
 use vipps_webhooks::{operations, types};
 
@@ -128,6 +128,9 @@ impl RegisterWebhook {
         let body = Place::ROOT;
         let rule = AddressRule::HTTPS.or_http(self.options.client.allows_http_addresses());
         call.checked(rule.check(&self.url, &body.field("url")))?;
+        // What cannot be taken apart could be registered, and then never be verified.
+        let whole = CallbackUrl::parse(&self.url).map(drop);
+        call.checked(whole.map_err(|unusable| body.field("url").broken(unusable.to_string())))?;
         call.checked(body.field("events").count(self.events.len() as u64, Some(1), None, "element"))?;
         let request = types::RegisterRequest::builder().url(self.url).events(self.events);
         let request = types::RegisterRequest::try_from(request).map_err(|error| unbuilt(&call, &error))?;
@@ -157,7 +160,7 @@ impl ListWebhooks {
 }
 
 impl DeleteWebhook {
-    /// Sends it, once.
+    /// Sends it. A second copy deletes nothing more, so it is repeated like a read.
     ///
     /// # Errors
     ///

@@ -2,19 +2,29 @@
 //! nothing else.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use vipps_types::{Amount, Currency, OpaqueJson, Personal, Timestamp};
 
 /// A JSON object as it came.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Members(OpaqueJson);
 
+/// An object without the members that no value can hold: half of a character, a number beyond all
+/// bounds, a hundred nested lists.
+fn without_odd_members(body: &[u8]) -> Option<Value> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    let readable = members.into_iter().filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)));
+    Some(Value::Object(readable.collect()))
+}
+
 impl Members {
     /// The object that a body is; `None` when it is none.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let value: Value = serde_json::from_slice(body).ok()?;
+        let value = serde_json::from_slice(body).ok().or_else(|| without_odd_members(body))?;
         value.is_object().then(|| Self(value.into()))
     }
 

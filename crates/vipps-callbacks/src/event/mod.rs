@@ -17,7 +17,8 @@ use crate::{EventKey, Subject};
 /// What a delivery tells.
 ///
 /// Reading never fails. A member that is missing, null or odd is `None` in its accessor; the
-/// whole body stays in `raw()`. A body of no known kind, and what is not JSON at all, is
+/// body stays in `raw()`, but for members that no JSON value can hold (half of a character, a number
+/// beyond all bounds), and byte for byte in [`Delivery::body`](crate::Delivery::body). A body of no known kind, and what is not JSON at all, is
 /// [`Event::Unknown`]: answer it with 200 as well, for new events come without notice, and an
 /// error would block the registration.
 ///
@@ -57,7 +58,9 @@ impl Event {
         let has = |name| members.text_of([name]).is_some();
         if family.starts_with("recurring.") {
             let event_type = event_type.expect("it has a family");
-            if event_type.as_str().starts_with("recurring.charge") || has("chargeId") {
+            // An event of an agreement may name a charge as well.
+            let is_of_agreement = event_type.as_str().starts_with("recurring.agreement");
+            if !is_of_agreement && (event_type.as_str().starts_with("recurring.charge") || has("chargeId")) {
                 Self::Charge(ChargeEvent::new(event_type, members, body))
             } else {
                 Self::Agreement(AgreementEvent::new(event_type, members, body))
@@ -82,7 +85,8 @@ impl Event {
     /// own, so that two captures of one payment are two events. Of a charge: sales unit, charge,
     /// type, and its transaction id or the time it occurred. Of an agreement: sales unit,
     /// agreement, type and time. Of a check-in: the hash of its token. The hash of the body
-    /// stands for what is missing, and for what is not known.
+    /// stands for what is missing, and for what is not known: two such events whose bodies are equal
+    /// to the byte cannot be told apart. That may be so for donations, whose bodies are not published.
     #[must_use]
     pub fn key(&self) -> &EventKey {
         match self {

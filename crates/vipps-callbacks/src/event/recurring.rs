@@ -187,6 +187,12 @@ impl ChargeEvent {
         self.members.text("failureReason")
     }
 
+    /// The reason in words, deprecated since 2025-01.
+    #[must_use]
+    pub fn failure_text(&self) -> Option<&str> {
+        self.members.text("failureText")
+    }
+
     /// The reason in its older form.
     #[must_use]
     pub fn failure_code(&self) -> Option<&str> {

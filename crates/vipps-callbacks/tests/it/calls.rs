@@ -81,7 +81,10 @@ fn make_payment_has_the_answers_that_fit_what_the_customer_did() {
         accepted.soft_decline("https://psp.example/3ds/1").unwrap(),
         r#"{"errorMessage":{"errorId":1036,"errorText":"Soft Decline"},"paymentInfo":{"pspTransactionId":"7686f778","status":"SOFT_DECLINE","url3dSecure":"https://psp.example/3ds/1"}}"#,
     );
-    assert!(accepted.soft_decline("psp.example/3ds").is_err());
+    assert!(accepted.soft_decline("https://acs.bank.example/app?a=b#/challenge").is_ok(), "a browser goes there");
+    for wrong in ["psp.example/3ds", "ftp://psp.example", "https://psp.example/a b", ""] {
+        assert!(accepted.soft_decline(wrong).is_err(), "{wrong}");
+    }
     let (MakePayment::Cancelled(cancelled), MakePayment::TimedOut(late), MakePayment::Unknown(other)) =
         (call("USER_CANCEL"), call("TIMEOUT"), call("NEW_STATE"))
     else {
@@ -162,6 +165,9 @@ fn logistics_are_answered_by_options_that_a_carrier_has() {
         (vec![option("a", Carrier::Other)], "options[0].title is required"),
         (vec![option("a", Carrier::Gls).delivery_type(DeliveryType::Mailbox)], "options[0].type is no way"),
         (vec![option("a", Carrier::Gls).tax_rate(10_001)], "options[0].taxRate must be 10000"),
+        (vec![option("a", Carrier::Gls).delivery(7)], "options[0].delivery must be an object"),
+        (vec![option("a", Carrier::from(""))], "options[0].brand must not be empty"),
+        (vec![option("a", Carrier::Other).title("t").custom_type("c")], "options[0].customType is not for"),
         (vec![door.clone(), door], "options[1].id must not be that of another"),
     ];
     for (options, expected) in wrong {
@@ -180,7 +186,7 @@ fn a_card_call_is_signed_with_the_client_secret() {
     assert_eq!((call.authorization_attempt_id(), call.psp_reference()), ("a-1", Some("p-1")));
     assert_eq!((call.amount(), call.card_type().as_deref()), (Some(Amount::nok_minor(100)), Some("VISA_DEBIT")));
     assert_eq!(call.network_token().unwrap().number().unwrap().reveal(), "4895370013193500");
-    assert_answers(call.reserve("n-1"), r#"{"networkTransactionReference":"n-1","status":"RESERVE"}"#);
+    assert_answers(call.reserve("n-1").unwrap(), r#"{"networkTransactionReference":"n-1","status":"RESERVE"}"#);
     assert_answers(call.fail(300, "no"), r#"{"errorCode":300,"errorMessage":"no","status":"FAIL"}"#);
     assert_answers(
         call.soft_decline("https://psp.example/3ds").unwrap(),

@@ -101,6 +101,8 @@ fn no_personal_member_of_a_body_is_printed() {
     assert_hidden(&format!("{session:?} {:?} {:?}", session.shipping_details(), session.raw()), "SessionCompleted");
     assert_hidden(&format!("{shipping:?} {logistics:?} {payment:?}"), "calls");
     let MakePayment::Accepted(accepted) = payment else { panic!("accepted") };
+    let answer = accepted.soft_decline(&format!("https://psp.example/3ds?session={MARK}")).unwrap();
+    assert_hidden(&format!("{answer:?} {:?}", vipps_callbacks::Answer::from(answer.clone())), "MakePaymentAnswer");
     let (token, urls) = (accepted.network_token().unwrap(), accepted.return_urls());
     assert_hidden(&format!("{accepted:?} {token:?} {:?} {urls:?}", token.number()), "AcceptedPayment");
     let delivery = verifier.verify(signed(registration, 0, body.as_bytes()), body.as_bytes()).unwrap();
