@@ -1,5 +1,6 @@
 //! A merchant's and a PSP's server on vipps-callbacks, called by the sandbox.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +12,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use vipps_callbacks::axum::{Called, Unauthenticated};
 use vipps_callbacks::{
-    Amount, CardAnswer, CardCall, Carrier, Event, Freshness, HintHub, LogisticsAnswer, LogisticsOption,
+    Amount, CardAnswer, CardCall, Carrier, Event, EventType, Freshness, HintHub, LogisticsAnswer, LogisticsOption,
     LogisticsRequest, MakePayment, MakePaymentAnswer, PaymentFailure, Refusal, Registration, SessionCompleted,
     ShippingAnswer, ShippingBrand, ShippingGroup, ShippingOption, ShippingRequest, ShippingType, Subject, TokenAuth,
     Verifier,
 };
 use vipps_tests::{Http, Receiver};
 
-use crate::sandbox_webhooks::{PAYMENT_EVENTS, PAYMENTS, act, order, register, verifier};
+use crate::sandbox_webhooks::{PAYMENT_EVENTS, PAYMENTS, act, act_on_agreement, draft, order, register, verifier};
 
 const TOKEN: &str = "callback-token-1";
 const PSP_ID: &str = "C948DFD1546347568874C4DDC93A2E3C";
@@ -194,26 +195,102 @@ async fn a_checkout_session_offers_the_answered_options_and_tells_its_end() {
     assert_eq!(log.take(), ["options for NO", "acme-session-1 PaymentSuccessful 109.00 NOK"]);
 }
 
+/// Every event type there is, in every mode, through a proxy.
 #[tokio::test]
 async fn deliveries_verify_behind_a_proxy_that_rewrites_host_and_path() {
-    let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
-    let url = format!("http://{}/hooks/vipps?tenant=7", receiver.behind_proxy().await);
-    let (id, secret) = register(&http, &url, &PAYMENT_EVENTS).await;
-    let verifier = verifier();
-    verifier.add(Registration::new(&url, secret).unwrap().id(&id));
-    for step in ["create", "approve", "capture 250", "refund 100", "cancel"] {
-        act(&http, "acme-order-42", step).await;
+    for mode in ["normal", "duplicate", "reorder", "delay", "badSignature"] {
+        let (http, receiver) = (Http::start_manual().await, Receiver::start().await);
+        let url = format!("http://{}/hooks/vipps?tenant=7", receiver.behind_proxy().await);
+        let (id, secret) = register(&http, &url, EventType::KNOWN).await;
+        let verifier = verifier();
+        verifier.add(Registration::new(&url, secret).unwrap().id(&id));
+        assert_eq!(http.control("POST", "deliveries/mode", json!({ "mode": mode })).await.0, 200);
+        everything_happens(&http).await;
+        http.advance(3_600).await;
+        let (mut types, mut keys) = (BTreeSet::new(), BTreeSet::new());
+        for call in receiver.received() {
+            assert_eq!(
+                (call.target.as_str(), call.header("host").as_deref()),
+                ("/internal/7", Some("internal.example:8080"))
+            );
+            let found = verifier.verify(call.headers().iter().map(|(name, value)| (name, value)), &call.body);
+            assert_eq!(found.is_ok(), mode != "badSignature", "{mode}: {found:?}");
+            let Ok(delivery) = found else { continue };
+            assert_eq!((delivery.registration_id(), delivery.url()), (Some(id.as_str()), url.as_str()));
+            types.insert(delivery.event().event_type().unwrap().to_string());
+            keys.insert(delivery.key().to_string());
+        }
+        if mode == "badSignature" {
+            continue;
+        }
+        let all: BTreeSet<String> = EventType::KNOWN.iter().map(|known| (*known).to_owned()).collect();
+        assert_eq!(types, all, "{mode}");
+        let events = receiver.received().len() / if mode == "duplicate" { 2 } else { 1 };
+        assert_eq!(keys.len(), events, "{mode}: one key for each event");
     }
-    let received = receiver.received();
-    assert_eq!(received.len(), 5);
-    for call in &received {
-        assert_eq!(
-            (call.target.as_str(), call.header("host").as_deref()),
-            ("/internal/7", Some("internal.example:8080"))
-        );
-        let delivery = verifier.verify(call.headers().iter().map(|(name, value)| (name, value)), &call.body).unwrap();
-        assert_eq!((delivery.registration_id(), delivery.url()), (Some(id.as_str()), url.as_str()));
+}
+
+/// Lets each event type happen once at least.
+async fn everything_happens(http: &Http) {
+    for (reference, steps) in [
+        ("acme-order-1", &["create", "approve", "capture 250", "refund 100", "cancel"][..]),
+        ("acme-order-2", &["create", "abort"]),
+        ("acme-order-3", &["create", "cancel-without-key"]),
+        ("acme-order-4", &["create", "ten-minutes"]),
+    ] {
+        for step in steps {
+            act(http, reference, step).await;
+        }
     }
+    for (initial, steps) in [
+        (Some(("RESERVE_CAPTURE", 500)), &["approve", "capture 300", "refund 100", "cancel", "stop USER"][..]),
+        (None, &["reject"]),
+        (None, &["ten-minutes"]),
+    ] {
+        let id = draft(http, initial).await["agreementId"].as_str().unwrap().to_owned();
+        for step in steps {
+            act_on_agreement(http, &id, step).await;
+        }
+    }
+    // One that fails, and one that a batch brings to an agreement that was stopped.
+    let failing = draft(http, None).await["agreementId"].as_str().unwrap().to_owned();
+    act_on_agreement(http, &failing, "approve").await;
+    let charge = json!({
+        "amount": 151, "transactionType": "DIRECT_CAPTURE", "description": "A box", "due": "2026-01-03", "retryDays": 0,
+        "orderId": "box-151"
+    });
+    assert_eq!(http.post(&format!("/recurring/v3/agreements/{failing}/charges"), &charge).await.0, 201);
+    http.advance(4 * 86_400).await;
+    act_on_agreement(http, &failing, "stop MERCHANT").await;
+    let mut late = charge;
+    late["orderId"] = "box-late".into();
+    late["due"] = "2026-01-09".into();
+    late["agreementId"] = failing.into();
+    assert_eq!(http.post("/recurring/v3/agreements/charges", &json!([late])).await.0, 202);
+    for foreign in
+        EventType::KNOWN.iter().filter(|known| !known.starts_with("epayments") && !known.starts_with("recurring"))
+    {
+        let (status, body) = http.control("POST", "events", json!({ "eventType": foreign })).await;
+        assert_eq!(status, 200, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn only_events_of_products_that_are_not_played_are_sent_by_hand() {
+    let http = Http::start().await;
+    for refused in [
+        json!({ "eventType": "epayments.payment.captured.v1" }),
+        json!({ "eventType": "user.checked-out.v1" }),
+        json!({ "eventType": "user.checked-in.v1", "msn": "999999" }),
+        json!({ "eventType": "user.checked-in.v1", "body": 7 }),
+        json!({ "eventTyp": "user.checked-in.v1" }),
+        json!({}),
+    ] {
+        assert_eq!(http.control("POST", "events", refused.clone()).await.0, 400, "{refused}");
+    }
+    let body = json!({ "merchantQrId": "till-9", "new": 1 });
+    let (_, sent) = http.control("POST", "events", json!({ "eventType": "user.checked-in.v1", "body": body })).await;
+    assert_eq!((&sent["merchantQrId"], &sent["new"], &sent["msn"]), (&json!("till-9"), &json!(1), &json!("123456")));
 }
 
 /// An outage of an hour, at whose end the retry comes with the date of the first attempt.

@@ -304,7 +304,7 @@ async fn an_approval_that_fails_is_told_without_success_and_the_customer_may_try
 
 const CHARGE: &str = "acme-box-1";
 
-async fn draft(http: &Http, initial: Option<(&str, i64)>) -> Value {
+pub(crate) async fn draft(http: &Http, initial: Option<(&str, i64)>) -> Value {
     let mut body = json!({
         "productName": "Vegetable box", "pricing": { "type": "LEGACY", "amount": 10_000, "currency": "NOK" },
         "interval": { "unit": "MONTH", "count": 1 }, "merchantAgreementUrl": "https://acme.example/agreement",
@@ -320,7 +320,7 @@ async fn draft(http: &Http, initial: Option<(&str, i64)>) -> Value {
     agreement
 }
 
-async fn act_on_agreement(http: &Http, id: &str, act: &str) {
+pub(crate) async fn act_on_agreement(http: &Http, id: &str, act: &str) {
     let (name, rest) = act.split_once(' ').unwrap_or((act, ""));
     let amount: i64 = rest.parse().unwrap_or_default();
     let path = format!("/recurring/v3/agreements/{id}");

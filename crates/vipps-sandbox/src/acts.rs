@@ -11,6 +11,7 @@ use crate::clock::{MINUTE, Millis, rfc3339};
 use crate::customer::{self, Approve, CustomerError};
 use crate::deliver::Mode;
 use crate::faults::{Fault, Script};
+use crate::foreign_events;
 use crate::options::ClockMode;
 use crate::postman;
 use crate::psp::PspPayment;
@@ -71,6 +72,7 @@ pub(crate) async fn act(
             return Ok(json!({ "mode": mode.wire() }));
         }
         "deliveries" => return replay(shared, id).await,
+        "events" => publish(shared, body)?,
         "clock" => return advance(shared, body).await,
         "faults" if act == "clear" => {
             shared.lock().faults.clear();
@@ -264,6 +266,25 @@ fn known_members(body: &Value, known: &[&str]) -> Result<(), Refused> {
         Some(name) => Err(bad(format!("unknown member `{name}` (known members: {})", known.join(", ")))),
         None => Ok(()),
     }
+}
+
+/// Says that something happened at a product that is not played here.
+fn publish(shared: &Shared, body: &Value) -> Result<Value, Refused> {
+    known_members(body, &["eventType", "msn", "body"])?;
+    let members = match &body["body"] {
+        Value::Null => serde_json::Map::new(),
+        Value::Object(members) => members.clone(),
+        _ => return Err(bad("`body` must be an object of members")),
+    };
+    let mut world = shared.lock();
+    let msn = match body["msn"].as_str() {
+        Some(msn) if !world.options.merchant_serial_numbers.iter().any(|known| known == msn) => {
+            return Err(bad(format!("unknown sales unit `{msn}`")));
+        }
+        Some(msn) => msn.to_owned(),
+        None => world.options.merchant_serial_numbers.first().cloned().unwrap_or_default(),
+    };
+    foreign_events::publish(&mut world, body["eventType"].as_str().unwrap_or_default(), &msn, &members).map_err(bad)
 }
 
 fn add_fault(shared: &Shared, body: &Value) -> Result<Value, Refused> {

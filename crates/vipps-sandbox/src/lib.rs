@@ -36,6 +36,7 @@ mod clock;
 mod customer;
 mod deliver;
 mod faults;
+mod foreign_events;
 mod idempotency;
 mod identifiers;
 mod journal;

@@ -28,6 +28,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/customers/{phone_number}", get(customer).patch(change_customer))
         .route("/deliveries", get(deliveries))
         .route("/deliveries/mode", get(mode).post(change_mode))
+        .route("/events", post(publish_event))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/ledger", get(ledger))
         .route("/requests", get(requests))
@@ -104,6 +105,10 @@ async fn clock(State(shared): State<Shared>) -> Json<Value> {
 
 async fn advance(State(shared): State<Shared>, body: Bytes) -> Answered {
     Ok(Json(act(&shared, "clock", "", "advance", None, &json_body(&body)?).await?))
+}
+
+async fn publish_event(State(shared): State<Shared>, body: Bytes) -> Answered {
+    Ok(Json(act(&shared, "events", "", "publish", None, &json_body(&body)?).await?))
 }
 
 async fn run_charges(State(shared): State<Shared>) -> Answered {
