@@ -115,6 +115,10 @@ async fn the_one_registration_of_check_ins_gives_way_to_its_successor() {
     let sandbox = CheckedSandbox::start().await;
     let client = client(&sandbox);
     let old = register(&client, URL, &[EventType::UserCheckedIn]).await;
+    // A request that is refused for something else deletes nothing.
+    let unheard_of = [EventType::UserCheckedIn, EventType::from("user.checked-out.v1")];
+    client.webhooks().ensure(URL, unheard_of, [&old]).await.unwrap_err();
+    assert_eq!(ids(&client).await, [old.as_str()]);
     let events = [EventType::UserCheckedIn, EventType::PaymentCaptured];
     let ensured = client.webhooks().ensure(URL, events.clone(), [&old]).await.unwrap();
     assert!(ensured.secret().is_some());

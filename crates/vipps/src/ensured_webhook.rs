@@ -153,23 +153,19 @@ impl Webhooks {
                 Ok(registered) => return Ok(registered.into_inner()),
                 Err(error) => error,
             };
-            let Ok(here) = self.at(url).await else { return Err(error) };
-            let mut in_the_way = Vec::new();
-            if matches!(error, Error::Refused(_)) {
-                // There may be as many as there can be: because of those that are of no use, or
-                // because there can be one alone, which cannot be replaced before it is gone.
-                let is_alone = |one: &&Webhook| one.events().contains(&EventType::UserCheckedIn);
-                if events.contains(&EventType::UserCheckedIn) && lost.is_empty() {
-                    let replaced = here.iter().filter(is_alone).filter(|one| covers(events, &one.events()));
-                    in_the_way = replaced.filter_map(|one| Some(one.id()?.to_owned())).collect();
-                }
-            }
-            let may_be_too_many = matches!(error, Error::Refused(_)) && !(lost.is_empty() && in_the_way.is_empty());
-            if attempt == ATTEMPTS || !(error.may_have_taken_effect() || may_be_too_many) {
+            let may_be_full = matches!(error, Error::Refused(_)) && error.status() == Some(400);
+            if attempt == ATTEMPTS || !(may_be_full || error.may_have_taken_effect()) {
                 return Err(error);
             }
             // What this attempt registered is at the address too, and nobody's.
-            in_the_way.extend(unknown_of(&here, known_ids));
+            let Ok(here) = self.at(url).await else { return Err(error) };
+            let mut in_the_way = unknown_of(&here, known_ids);
+            if may_be_full && in_the_way.is_empty() {
+                in_the_way = alone_in_the_way(&here, events);
+            }
+            if may_be_full && in_the_way.is_empty() {
+                return Err(error);
+            }
             *lost = self.delete_all(&in_the_way).await;
             attempt += 1;
         }
@@ -215,6 +211,17 @@ fn has_id(webhook: &Webhook, id: &str) -> bool {
 fn unknown_of(webhooks: &[Webhook], known_ids: &[String]) -> Vec<String> {
     let unknown = webhooks.iter().filter(|one| !known_ids.iter().any(|id| has_id(one, id)));
     unknown.filter_map(|one| Some(one.id()?.to_owned())).collect()
+}
+
+/// The one registration of check-ins that there can be, where it stands in the way of its successor:
+/// nothing else can be wrong with the request, and all that it delivers its successor will.
+fn alone_in_the_way(here: &[Webhook], events: &[EventType]) -> Vec<String> {
+    if !events.contains(&EventType::UserCheckedIn) || events.iter().any(|event| matches!(event, EventType::Unknown(_)))
+    {
+        return Vec::new();
+    }
+    let replaced = |one: &&Webhook| one.events().contains(&EventType::UserCheckedIn) && covers(events, &one.events());
+    here.iter().filter(replaced).filter_map(|one| Some(one.id()?.to_owned())).collect()
 }
 
 /// Whether all of these are among those.
