@@ -140,3 +140,13 @@ async fn a_draft_of_version_2_has_a_charge_id_that_is_null_without_a_first_charg
     let (status, answer) = http.post("/recurring/v2/agreements", &draft).await;
     assert_eq!((status, answer.get("chargeId")), (201, Some(&Value::Null)), "{answer}");
 }
+
+#[tokio::test]
+async fn a_warning_of_a_name_without_end_is_remembered_in_part() {
+    let http = Http::start().await.tolerant();
+    let body = with(order("acme-order-42", 1000), &"å".repeat(300_000), json!(1));
+    assert_eq!(http.post(PAYMENTS, &body).await.0, 201);
+    let warnings = http.sandbox.warnings();
+    let text = warnings[0]["warning"].as_str().unwrap();
+    assert!(text.starts_with("unknown field `ååå") && text.chars().count() == 501, "{}", text.len());
+}

@@ -34,6 +34,8 @@ pub(crate) use recurring::{BatchItem, ChargeId, Draft, Effect, country_of};
 
 /// How many warnings are remembered.
 const WARNINGS_KEPT: usize = 1000;
+/// The most characters of one that are remembered.
+const WARNING_LENGTH: usize = 500;
 
 /// Something to which things happen by themselves as time passes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,7 +248,13 @@ impl World {
     }
 
     pub(crate) fn warn(&mut self, operation: &str, warning: impl Into<String>) {
-        let entry = json!({ "at": rfc3339(self.clock.now()), "operation": operation, "warning": warning.into() });
+        let mut warning = warning.into();
+        // A warning may repeat what was sent, such as the name of a field, of any length.
+        if let Some((end, _)) = warning.char_indices().nth(WARNING_LENGTH) {
+            warning.truncate(end);
+            warning.push('…');
+        }
+        let entry = json!({ "at": rfc3339(self.clock.now()), "operation": operation, "warning": warning });
         keep(&mut self.warnings, WARNINGS_KEPT, entry);
     }
 
